@@ -1,0 +1,76 @@
+# How each folder becomes a CMake target. A target sees only the headers and libraries of the folders that
+# ARCHITECTURE.md's table allows it, so an include in the wrong direction does not link.
+
+include(GNUInstallDirs)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(LLD NAMES ld.lld-22)
+if(LLD AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_link_options(--ld-path=${LLD})
+endif()
+
+add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+if(TETRARCH_SANITIZE)
+  add_compile_options(-fsanitize=${TETRARCH_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${TETRARCH_SANITIZE})
+endif()
+if(TETRARCH_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# tetrarch_library(<name> SRCS <files> [DEPS <targets>])
+# A static library from this folder; headers are included as "tetrarch/<folder>/<file>.h".
+function(tetrarch_library name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SRCS})
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                                            $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>)
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+# tetrarch_mlir_library(<name> SRCS <files> [DEPS <targets>])
+# The same, for a folder of the compiler half: adds MLIR's headers and the shared libMLIR/libLLVM.
+function(tetrarch_mlir_library name)
+  tetrarch_library(${name} ${ARGN})
+  target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+  target_link_libraries(${name} PUBLIC MLIR LLVM)
+endfunction()
+
+# tetrarch_plugin(<name> SRCS <files> [DEPS <targets>])
+# A device plug-in: the shared library build/lib/tetrarch/devices/tetrarch_<name>.so, found at run time by folder.
+function(tetrarch_plugin name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(tetrarch_device_${name} MODULE ${ARG_SRCS})
+  set_target_properties(tetrarch_device_${name} PROPERTIES PREFIX "" OUTPUT_NAME "tetrarch_${name}"
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib/tetrarch/devices")
+  target_link_libraries(tetrarch_device_${name} PRIVATE ${ARG_DEPS})
+  install(TARGETS tetrarch_device_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tetrarch/devices)
+endfunction()
+
+# tetrarch_test(<name> SRCS <files> [DEPS <targets>]) : a GoogleTest program, one ctest entry per file of tests.
+function(tetrarch_test name)
+  if(NOT TETRARCH_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# tetrarch_fuzzer(<name> SRCS <files> [DEPS <targets>]) : a libFuzzer program, built with TETRARCH_FUZZ.
+function(tetrarch_fuzzer name)
+  if(NOT TETRARCH_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+endfunction()
