@@ -1,0 +1,67 @@
+"""Where made ONNX files are kept, and how a PyTorch module becomes one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from onnxscript import optimizer
+
+OPSET = 18
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def cache_folder() -> Path:
+    """$TETRARCH_MODELS, else build/models in this repository."""
+    folder = Path(os.environ.get("TETRARCH_MODELS", REPOSITORY / "build" / "models"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cached(name: str, write: Callable[[Path], None]) -> Path:
+    """The file `name` of the cache folder; `write(path)` makes it when it is missing.
+
+    It is written beside its place and renamed, so that an interrupted run leaves no half a file.
+    """
+    path = cache_folder() / name
+    if not path.exists():
+        partial = path.with_name(f".{os.getpid()}.{name}")
+        try:
+            write(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def export(
+    module: torch.nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_shapes: tuple | None = None,
+) -> None:
+    """Write `module`, traced on `inputs`, as one ONNX file with its weights inside."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every library that is not installed
+    warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
+    program = torch.onnx.export(
+        module.eval(),
+        inputs,
+        input_names=list(input_names),
+        output_names=list(output_names),
+        opset_version=OPSET,
+        dynamic_shapes=dynamic_shapes,
+        external_data=False,
+        dynamo=True,
+        optimize=False,  # it would fold batch norm away, which is for the compiler under test to do
+        verbose=False,
+    )
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    program.save(str(path), external_data=False)
