@@ -1,4 +1,5 @@
-/* The container format of an artifact, `model.tet`: one file that is mapped, verified and then used in place.
+/* The container format of an artifact, `model.tet`: mapped, verified and then used in
+ * place.
  *
  *   file    := header, section table, section…, all zero between them
  *   header  := tet_artifact_header              at offset 0
@@ -7,11 +8,13 @@
  *
  * CONVENTIONS
  *  1. Little-endian, natural alignment, no padding inside structs.
- *  2. Every bit of the file is covered: a section's hash covers its bytes; the header's hash covers the header (hash
- *     field zero) and the table with the sections' hashes; bytes of no section must be zero.
- *  3. The structs only grow: a reader steps through the table by header.section_bytes and ignores what it does not
- *     know at the end of a struct. TET_ARTIFACT_MAJOR changes when an old reader would misunderstand.
- *  4. Hashes are XXH3 with 128 bits and seed 0, low half first. They find damage; they do not prove who wrote a file.
+ *  2. Every bit of the file is covered: a section's hash covers its bytes; the header's hash covers the
+ *     header (hash field zero) and the table with the sections' hashes; bytes of no section must be zero.
+ *  3. The structs only grow: a reader steps through the table by header.section_bytes and ignores what it
+ *     does not know at the end of a struct. TET_ARTIFACT_MAJOR changes when an old reader would
+ *     misunderstand.
+ *  4. Hashes are XXH3 with 128 bits and seed 0, low half first. They find damage; they do not prove who
+ *     wrote a file.
  *
  * CHANGELOG
  *  1.0  First version: manifest, weights, code, binary.
@@ -55,8 +58,8 @@ typedef struct tet_artifact_header {
 } tet_artifact_header;
 
 typedef struct tet_artifact_section {
-  uint32_t type;      /* TET_SECTION_x; an unknown type is skipped unless required */
-  uint32_t flags;     /* TET_SECTION_REQUIRED */
+  uint32_t type;  /* TET_SECTION_x; an unknown type is skipped unless required */
+  uint32_t flags; /* TET_SECTION_REQUIRED */
   uint64_t offset;
   uint64_t bytes;
   uint64_t alignment; /* a power of two, at most TET_ARTIFACT_PAGE */

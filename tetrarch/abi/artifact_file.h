@@ -18,15 +18,16 @@ namespace tetrarch::abi {
 tet_hash128 hash128(std::span<const std::byte> bytes);
 std::string hexHash(std::span<const std::byte> bytes);
 
-// A verified artifact: sizes, ranges, hashes and manifest have been checked before the object exists. Immutable, any
-// thread may read it; section bytes live as long as the object (or the memory passed to fromBytes).
+// A verified artifact: sizes, ranges, hashes and manifest have been checked before the object exists.
+// Immutable, any thread may read it; section bytes live as long as the object (or the memory passed to
+// fromBytes).
 class Artifact {
  public:
-  // Maps the file. NotFound when it cannot be opened, DataLoss when it is cut short or damaged, InvalidArgument when it
-  // is no artifact or its manifest makes no sense; the message names the file.
+  // Maps the file. NotFound when it cannot be opened, DataLoss when it is cut short or damaged,
+  // InvalidArgument when it is no artifact or its manifest makes no sense; the message names the file.
   static Result<std::shared_ptr<const Artifact>> open(const std::filesystem::path& path);
-  // An image in memory, aligned to 8 bytes (to TET_ARTIFACT_PAGE for zero-copy weights); `name` stands in messages.
-  // `owner` keeps the memory alive and may be null if the caller does.
+  // An image in memory, aligned to 8 bytes (to TET_ARTIFACT_PAGE for zero-copy weights); `name` stands in
+  // messages. `owner` keeps the memory alive and may be null if the caller does.
   static Result<std::shared_ptr<const Artifact>> fromBytes(std::span<const std::byte> bytes, std::string name,
                                                            std::shared_ptr<void> owner = nullptr);
 
@@ -49,8 +50,8 @@ class Artifact {
   int weights_ = -1;
 };
 
-// Collects sections, then writes them. Section numbers, which the manifest refers to, are given in the order of the
-// addSection calls. Not thread safe.
+// Collects sections, then writes them. Section numbers, which the manifest refers to, are given in the order
+// of the addSection calls. Not thread safe.
 class ArtifactWriter {
  public:
   // Returns the section's number. The bytes are not copied and must live until the file is written.
@@ -58,8 +59,8 @@ class ArtifactWriter {
   int addCode(std::span<const std::byte> bytes);
   int addBinary(std::span<const std::byte> bytes);
 
-  // Validates the manifest, then writes to a temporary file beside `path`, syncs and renames it, so that `path` holds
-  // the old file or the whole new one. On an error nothing is left behind.
+  // Validates the manifest, then writes to a temporary file beside `path`, syncs and renames it, so that
+  // `path` holds the old file or the whole new one. On an error nothing is left behind.
   Status write(const std::filesystem::path& path, const Manifest& manifest) const;
   // The same as bytes in page-aligned memory, for Artifact::fromBytes.
   struct Image {

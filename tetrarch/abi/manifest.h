@@ -1,8 +1,8 @@
 // The manifest of an artifact: what is in it, as C++ structs and as JSON.
 //
-// Tensors, tasks and sections are named by their index, which is what the JSON stores too. parseManifest() checks
-// everything that a consumer relies on, so code that holds a Manifest from it indexes without checks; a Manifest made
-// by hand goes through validate() first. Pure functions; no threads, no files.
+// Tensors, tasks and sections are named by their index, which is what the JSON stores too. parseManifest()
+// checks everything that a consumer relies on, so code that holds a Manifest from it indexes without checks;
+// a Manifest made by hand goes through validate() first. Pure functions; no threads, no files.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct Port {  // an input or output of the model
   bool operator==(const Port&) const = default;
 };
 
-// Input: the caller's memory. Constant: in the weights section. Temporary: written by exactly one task. An alias (a
-// free reshape) has the kind of what it aliases.
+// Input: the caller's memory. Constant: in the weights section. Temporary: written by exactly one task. An
+// alias (a free reshape) has the kind of what it aliases, which is never an alias itself.
 enum class TensorKind : uint8_t { Input, Constant, Temporary };
 
 struct TensorEntry {
@@ -68,10 +68,10 @@ struct KernelEntry {
   uint64_t units = 0;
   uint64_t granularity = 1;
   uint64_t workspace_bytes = 0;
-  // How a range of units maps to the output, so that a task can be split between unlike devices: the output seen as
-  // `rows` equal contiguous rows, the units as ceil(rows / row_tile) equal groups in order, of which group g writes
-  // rows [g * row_tile, (g + 1) * row_tile), the last one up to `rows` (it may also rewrite rows before, with equal
-  // values). rows = 0: no such mapping, the task stays whole.
+  // How a range of units maps to the output, so that a task can be split between unlike devices: the output
+  // seen as `rows` equal contiguous rows, the units as ceil(rows / row_tile) equal groups in order, of which
+  // group g writes rows [g * row_tile, (g + 1) * row_tile), the last one up to `rows` (it may also rewrite
+  // rows before, with equal values). rows = 0: no such mapping, the task stays whole.
   uint64_t rows = 0;
   uint64_t row_tile = 1;
   bool operator==(const KernelEntry&) const = default;
@@ -80,12 +80,13 @@ struct KernelEntry {
 struct CodeEntry {
   std::string generator;  // "cpu"
   DeviceClass device_class = DeviceClass::Cpu;
-  std::string format;    // one of tet_device_info.formats: "elf"
-  std::string features;  // space-separated, all needed to run it: "avx2 fma"; a subset of tet_device_info.features
-  int section = 0;       // index in the artifact's section table, type TET_SECTION_CODE
-  int binary = -1;       // a TET_SECTION_BINARY with the driver's form of it, or -1
+  std::string format;  // one of tet_device_info.formats: "elf"
+  std::string
+      features;     // space-separated, all needed to run it: "avx2 fma"; a subset of tet_device_info.features
+  int section = 0;  // index in the artifact's section table, type TET_SECTION_CODE
+  int binary = -1;  // a TET_SECTION_BINARY with the driver's form of it, or -1
   std::string binary_format;
-  std::string binary_driver;         // tet_device_info.driver that made the binary; for another it is not used
+  std::string binary_driver;  // tet_device_info.driver that made the binary; for another it is not used
   std::vector<KernelEntry> kernels;  // one a task
   bool operator==(const CodeEntry&) const = default;
 };
@@ -136,15 +137,15 @@ struct PlanEntry {
 };
 
 struct Maker {
-  std::string tetrarch, llvm;         // versions
-  std::string host, host_features;    // of the CPU it was compiled on
+  std::string tetrarch, llvm;       // versions
+  std::string host, host_features;  // of the CPU it was compiled on
   bool operator==(const Maker&) const = default;
 };
 
 struct Manifest {
   std::string model;
-  std::string source;       // file name without folder
-  std::string source_hash;  // of its bytes, hexadecimal
+  std::string source;                   // file name without folder
+  std::string source_hash;              // of its bytes, hexadecimal
   std::map<std::string, int64_t> dims;  // binding of the named symbolic dimensions
   std::vector<Port> inputs, outputs;
   std::vector<TensorEntry> tensors;
@@ -156,7 +157,7 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
-// The tensor whose memory `tensor` is: itself, or what its chain of aliases ends in.
+// The tensor whose memory `tensor` is: itself, or what it is an alias of.
 int rootTensor(const Manifest& manifest, int tensor);
 
 // What a manifest is checked against: the sections of the file that holds it.
@@ -168,7 +169,8 @@ struct SectionSummary {
 inline constexpr size_t kMaxManifestBytes = size_t{64} << 20;
 inline constexpr int kMaxManifestDepth = 16;
 
-// InvalidArgument names the first thing that is wrong, as in "tasks[3].inputs[0]: 17 is not a tensor (there are 12)".
+// InvalidArgument names the first thing that is wrong, as in "tasks[3].inputs[0]: 17 is not a tensor (there
+// are 12)".
 Status validate(const Manifest& manifest, const std::vector<SectionSummary>& sections);
 std::string toJson(const Manifest& manifest);
 // Parses and validates. Any bytes at all are safe to pass.
