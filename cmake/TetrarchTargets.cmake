@@ -63,7 +63,9 @@ function(tetrarch_test name)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
 
-# tetrarch_fuzzer(<name> SRCS <files> [DEPS <targets>]) : a libFuzzer program, built with TETRARCH_FUZZ.
+# tetrarch_fuzzer(<name> SRCS <files> [DEPS <targets>]) : a libFuzzer program, built with TETRARCH_FUZZ; the target
+# `fuzzers` builds all of them and only what they need.
+add_custom_target(fuzzers)
 function(tetrarch_fuzzer name)
   if(NOT TETRARCH_FUZZ)
     return()
@@ -72,5 +74,6 @@ function(tetrarch_fuzzer name)
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers ${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 endfunction()

@@ -1,4 +1,4 @@
-"""Real photographs that scikit-learn and scikit-image carry inside their wheels, and how a network sees them."""
+"""Photographs that scikit-learn and scikit-image carry in their wheels, and how a network sees them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def photograph(name: str) -> np.ndarray:
 
 
 def centre_crop(picture: np.ndarray, size: int = 224, share: float = 0.875) -> np.ndarray:
-    """The middle of the picture as uint8 [size, size, 3]: the shorter side is scaled to size/share, then cut."""
+    """The middle part, uint8 [size, size, 3]: the shorter side is scaled to size/share, then cut."""
     height, width = picture.shape[:2]
     scale = size / share / min(height, width)
     scaled = Image.fromarray(picture).resize((round(width * scale), round(height * scale)), Image.BICUBIC)

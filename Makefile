@@ -1,0 +1,43 @@
+# Everything a person does here, one target each; `make help` lists them. Each installs and builds what it needs.
+
+SHELL := /bin/bash
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
+# One compiler cache serves every clone of this repository, wherever it lies.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
+.PHONY: help setup build demo test bench lint format fuzz clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install what packages.txt lists and this machine lacks (apt, and pip into .venv)
+	@scripts/setup.sh
+
+build: setup  ## build everything into build/
+	@scripts/build.sh default
+
+demo: build  ## ResNet-50 on a photograph, split over CPU and GPU
+	@python -m examples.demo
+
+test: build  ## every test; the last line is 'N passed, N failed'
+	@python scripts/test.py
+
+bench: build  ## measure beside ONNX Runtime, OpenVINO and PyTorch; writes bench/out/ and docs/performance.md
+	@scripts/setup.sh bench
+	@python -m bench
+
+lint: setup  ## check format and style of C++ and Python
+	@python scripts/lint.py
+
+format: setup  ## rewrite C++ and Python files in the project's format
+	@python scripts/lint.py --fix
+
+fuzz: setup  ## fuzz every parser for SECONDS_EACH=60 seconds
+	@scripts/build.sh asan fuzzers
+	@python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),60)
+
+clean:  ## remove what was built, keep .venv
+	rm -rf build build-light build-asan build-tsan

@@ -1,0 +1,128 @@
+"""Format and style of the whole tree; `make lint` and the pre-commit hooks run it.
+
+python scripts/lint.py                 every checker
+python scripts/lint.py --fix           rewrite what a formatter can rewrite
+python scripts/lint.py --only ruff     one checker (see CHECKERS)
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIGHT_HALF = ("tetrarch/base", "tetrarch/abi", "tetrarch/plan", "tetrarch/run", "tetrarch/devices")
+MAX_LINES = 700
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files that git knows or would add, by pattern, relative to the root."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\n")
+    return sorted({name for name in listed if name and (ROOT / name).is_file()})
+
+
+def succeeds(*command: str) -> bool:
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+def clang_format(fix: bool) -> bool:
+    """C++ is laid out by .clang-format."""
+    mode = ["-i"] if fix else ["--dry-run", "-Werror"]
+    files = tracked("*.h", "*.cpp")
+    return not files or succeeds("clang-format-22", *mode, *files)
+
+
+def ruff(fix: bool) -> bool:
+    """Python is laid out and checked by the settings in pyproject.toml."""
+    python = [sys.executable, "-m", "ruff"]
+    laid_out = succeeds(*python, "format", "-q", *([] if fix else ["--check", "--diff"]), ".")
+    return succeeds(*python, "check", "-q", *(["--fix"] if fix else []), ".") and laid_out
+
+
+def clang_tidy(fix: bool) -> bool:
+    """The light half's code by .clang-tidy; with MLIR's headers a file takes a minute, so editors do that half."""
+    database = ROOT / "build" / "compile_commands.json"
+    if not database.exists():
+        print("clang-tidy: no build/compile_commands.json; run 'make build' first", file=sys.stderr)
+        return False
+    built = database.read_text(encoding="utf-8")
+
+    def is_built(name: str) -> bool:
+        return str(ROOT / name) in built and not name.endswith("_test.cpp")
+
+    sources = [name for folder in LIGHT_HALF for name in tracked(f"{folder}/*.cpp") if is_built(name)]
+    with ThreadPoolExecutor(2) as workers:
+        return all(list(workers.map(tidy_is_clean, sources)))
+
+
+def tidy_is_clean(source: str) -> bool:
+    """clang-tidy on one file; nothing to do when it was clean and no header or setting has changed since."""
+    headers = [name for folder in LIGHT_HALF for name in tracked(f"{folder}/*.h", f"{folder}/*.def")]
+    digest = hashlib.sha256()
+    for name in (source, ".clang-tidy", *headers):
+        digest.update((ROOT / name).read_bytes())
+    stamp = ROOT / "build" / "lint" / f"{source.replace('/', '.')}-{digest.hexdigest()[:16]}"
+    if not stamp.exists():
+        if not succeeds("clang-tidy-22", "-p", "build", "--quiet", "--warnings-as-errors=*", source):
+            return False
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    return True
+
+
+def file_lists(fix: bool) -> bool:
+    """Each source below tetrarch/ is named in a CMakeLists.txt, so that no test is forgotten."""
+    missing = []
+    for name in tracked("tetrarch/*.cpp"):
+        source = ROOT / name
+        lists = [
+            folder / "CMakeLists.txt" for folder in source.parents if folder.is_relative_to(ROOT / "tetrarch")
+        ]
+        if not any(source.name in file.read_text(encoding="utf-8") for file in lists if file.exists()):
+            missing.append(name)
+    for name in missing:
+        print(f"{name}: no CMakeLists.txt names it, so nothing builds it", file=sys.stderr)
+    return not missing
+
+
+def file_sizes(fix: bool) -> bool:
+    """No source file is longer than a person reads in one go."""
+    long = [n for n in tracked("*.cpp", "*.h", "*.py") if (ROOT / n).read_bytes().count(b"\n") > MAX_LINES]
+    for name in long:
+        print(f"{name}: more than {MAX_LINES} lines; split it by idea", file=sys.stderr)
+    return not long
+
+
+CHECKERS: dict[str, Callable[[bool], bool]] = {
+    "clang-format": clang_format,
+    "ruff": ruff,
+    "file-lists": file_lists,
+    "file-sizes": file_sizes,
+    "clang-tidy": clang_tidy,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fix", action="store_true", help="rewrite files instead of reporting them")
+    parser.add_argument("--only", choices=list(CHECKERS), help="one checker")
+    parser.add_argument("--junit", type=Path, help="write the results to this file in JUnit's format")
+    arguments = parser.parse_args()
+    chosen = [arguments.only] if arguments.only else list(CHECKERS)
+    results = {name: CHECKERS[name](arguments.fix) for name in chosen}
+    for name, ok in results.items():
+        print(f"{name}: {'ok' if ok else 'FAILED'}")
+    if arguments.junit:
+        cases = [f'<testcase name="{n}">{"" if ok else "<failure/>"}</testcase>' for n, ok in results.items()]
+        arguments.junit.write_text(f"<testsuite>{''.join(cases)}</testsuite>\n", encoding="utf-8")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
