@@ -38,6 +38,10 @@ function(tetrarch_mlir_library name)
   tetrarch_library(${name} ${ARGN})
   target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
   target_link_libraries(${name} PUBLIC MLIR LLVM)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(${name} PUBLIC
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${PROJECT_SOURCE_DIR}/cmake/before_mlir.h>")
+  endif()
 endfunction()
 
 # tetrarch_plugin(<name> SRCS <files> [DEPS <targets>])

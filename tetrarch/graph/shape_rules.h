@@ -1,0 +1,56 @@
+// Shape rules: what result type an op's operands and attributes give, or which numbered constraint they
+// break. One `Op::shapeRule` an op, in shape_rules.cpp and shape_rules_gather.cpp. Internal to graph/.
+#pragma once
+
+#include "tetrarch/graph/tet.h"
+
+namespace tetrarch::tet {
+
+using ShapeOr = mlir::FailureOr<mlir::RankedTensorType>;
+using Dims = llvm::ArrayRef<int64_t>;
+
+inline mlir::RankedTensorType tensorType(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType());
+}
+// Each in [0, rank), none twice.
+bool areDistinctDims(Dims dims, int64_t rank);
+bool isStrictlyIncreasing(Dims dims);
+bool allPositive(Dims values);
+
+// How many positions a window of `size` with `dilation` has on a dimension spread by `base_dilation` and
+// padded; -1 when the padded dimension is negative.
+int64_t windowCount(int64_t dim, int64_t low, int64_t high, int64_t base_dilation, int64_t size,
+                    int64_t dilation, int64_t stride);
+
+// (C?) of reduce and its kin: which kinds combine which element types.
+bool canReduce(ReductionKind kind, mlir::Type element_type);
+
+bool sameShapes(mlir::TypeRange inferred, mlir::TypeRange actual);
+// (C1) of the contractions: floats with floats, integers with integers.
+mlir::LogicalResult verifyResultKind(mlir::Operation* op);
+
+template <typename Op>
+mlir::LogicalResult verifyByShapeRule(Op op) {
+  return Op::shapeRule([&] { return op.emitOpError(); }, typename Op::Adaptor(op));
+}
+
+template <typename Op>
+mlir::LogicalResult verifyContraction(Op op) {
+  return mlir::failed(verifyResultKind(op)) ? mlir::failure() : verifyByShapeRule(op);
+}
+
+template <typename Op>
+mlir::LogicalResult inferByShapeRule(typename Op::Adaptor adaptor, llvm::SmallVectorImpl<mlir::Type>& types) {
+  ShapeOr shape = Op::shapeRule([] { return mlir::InFlightDiagnostic(); }, adaptor);
+  if (mlir::succeeded(shape)) {
+    types.push_back(*shape);
+  } else if (!adaptor.getOperands().empty()) {
+    types.push_back(adaptor.getOperands().front().getType());
+  } else {
+    types.push_back(
+        mlir::RankedTensorType::get({}, mlir::Float32Type::get(adaptor.getAttributes().getContext())));
+  }
+  return mlir::success();
+}
+
+}  // namespace tetrarch::tet
