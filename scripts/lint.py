@@ -46,7 +46,7 @@ def ruff(fix: bool) -> bool:
 
 
 def clang_tidy(fix: bool) -> bool:
-    """The light half's code by .clang-tidy; with MLIR's headers a file takes a minute, so editors do that half."""
+    """The code of the light half by .clang-tidy (with MLIR headers a file takes a minute)."""
     database = ROOT / "build" / "compile_commands.json"
     if not database.exists():
         print("clang-tidy: no build/compile_commands.json; run 'make build' first", file=sys.stderr)

@@ -12,10 +12,6 @@ _SKLEARN = {"china": "china.jpg", "flower": "flower.jpg"}
 _SKIMAGE = ("astronaut", "chelsea", "coffee", "rocket")
 NAMES = (*_SKLEARN, *_SKIMAGE)
 
-# Mean and deviation of the ImageNet pictures, by channel, for values in 0..1.
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
 
 def photograph(name: str) -> np.ndarray:
     """The photograph `name` (one of NAMES): uint8 [height, width, 3]."""
@@ -35,7 +31,7 @@ def centre_crop(picture: np.ndarray, size: int = 224, share: float = 0.875) -> n
     return np.asarray(scaled.crop((left, top, left + size, top + size)))
 
 
-def as_input(crop: np.ndarray, mean=IMAGENET_MEAN, std=IMAGENET_STD) -> np.ndarray:
-    """uint8 [h, w, 3] as a network's input: float32 [1, 3, h, w], normalised by `mean` and `std`."""
-    scaled = (crop.astype(np.float32) / 255.0 - mean) / std
+def as_input(crop: np.ndarray) -> np.ndarray:
+    """uint8 [h, w, 3] as a network's input: float32 [1, 3, h, w] with values in -1..1."""
+    scaled = crop.astype(np.float32) / 127.5 - 1.0
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None], np.float32)
