@@ -5,8 +5,6 @@
 namespace tetrarch::plan {
 namespace {
 
-constexpr std::string_view kSourceNames[] = {"measured", "simulated", "modelled"};
-
 Status checkIndices(const Problem& problem, const std::vector<int>& tensors, std::string_view user) {
   for (int t : tensors) {
     if (t < 0 || t >= static_cast<int>(problem.tensors.size())) {
@@ -55,15 +53,6 @@ Status checkTensors(const Problem& problem) {
 }
 
 }  // namespace
-
-std::string_view sourceName(Source source) { return kSourceNames[static_cast<int>(source)]; }
-
-std::optional<Source> sourceFromName(std::string_view name) {
-  for (int i = 0; i < 3; ++i) {
-    if (kSourceNames[i] == name) return static_cast<Source>(i);
-  }
-  return std::nullopt;
-}
 
 Status validate(const Problem& problem) {
   const size_t devices = problem.devices.size();

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "tetrarch/abi/manifest.h"
 #include "tetrarch/base/status.h"
 
 namespace tetrarch::plan {
 
-// Where a figure comes from; printed beside every figure.
-enum class Source : uint8_t { Measured, Simulated, Modelled };
-std::string_view sourceName(Source source);
-std::optional<Source> sourceFromName(std::string_view name);
+using abi::Source;
+using abi::sourceFromName;
+using abi::sourceName;
 
 // The time of one whole run of a task on one device, a distribution.
 struct Cost {

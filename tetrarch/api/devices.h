@@ -1,0 +1,27 @@
+// Open devices as the planner and the reports see them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tetrarch/api/planning.h"
+#include "tetrarch/api/report.h"
+#include "tetrarch/run/plugin.h"
+
+namespace tetrarch::api {
+
+using OpenDevices = std::vector<std::shared_ptr<run::Device>>;
+
+// Opens devices by what a user wrote; "cpu" when the list is empty.
+Result<OpenDevices> openDevices(const std::vector<std::string>& specs);
+
+DeviceInfo describeDevice(const run::DeviceInfo& info);
+
+// What the planner needs. The cost of handing work over to a device is measured here, once for each open
+// device.
+DeviceFacts factsOf(run::Device& device, const abi::Manifest& manifest);
+
+Figure figure(double value, const char* unit, abi::Source source);
+
+}  // namespace tetrarch::api

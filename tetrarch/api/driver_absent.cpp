@@ -1,0 +1,27 @@
+#include "tetrarch/api/driver.h"
+
+namespace tetrarch::api {
+namespace {
+
+Failure absent(const ModelSource& source) {
+  return unimplemented(
+      "{}: this build of Tetrarch has no compiler; compile the model to an artifact elsewhere",
+      source.title());
+}
+
+}  // namespace
+
+Result<ModelInterface> describeModel(const ModelSource& source) { return absent(source); }
+
+Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source, const Binding&,
+                                                             const DriverOptions&, Needs*) {
+  return absent(source);
+}
+
+Result<std::string> graphText(const ModelSource& source, const Binding&, const std::string&) {
+  return absent(source);
+}
+
+std::vector<std::string> driverStages() { return {}; }
+
+}  // namespace tetrarch::api

@@ -1,0 +1,268 @@
+#include "tetrarch/api/model.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "tetrarch/api/device_spec.h"
+#include "tetrarch/api/driver.h"
+#include "tetrarch/api/variant.h"
+#include "tetrarch/api/version.h"
+
+namespace tetrarch {
+namespace {
+
+using api::Variant;
+
+constexpr int kMostRounds = 16;  // of learning which inputs' values a model's shapes depend on
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+// Inputs and outputs of an artifact: all shapes are known.
+std::vector<ModelPort> portsOf(const std::vector<abi::Port>& ports) {
+  std::vector<ModelPort> out;
+  for (const abi::Port& port : ports) {
+    out.push_back({port.name, port.type, true, port.shape, std::vector<std::string>(port.shape.size())});
+  }
+  return out;
+}
+
+std::vector<std::string> namesOf(const std::vector<ModelPort>& ports) {
+  std::vector<std::string> names;
+  for (const ModelPort& port : ports) names.push_back(port.name);
+  return names;
+}
+
+// The user's profile, or one in memory when the default file cannot be used; a file that was asked for must
+// work.
+Result<std::shared_ptr<plan::Profile>> openProfile(const CompileOptions& options) {
+  auto profile = plan::Profile::open(options.profile.empty() ? plan::Profile::defaultPath()
+                                                             : std::filesystem::path(options.profile));
+  if (!profile && options.profile.empty()) profile = plan::Profile::open(":memory:");
+  if (!profile) return propagate(std::move(profile));
+  if (options.progress && !(*profile)->note().empty())
+    options.progress({"profile", (*profile)->note(), 0, 0});
+  return std::shared_ptr<plan::Profile>(std::move(*profile));
+}
+
+Tensor copyOf(const Tensor& tensor) {
+  auto copy = Tensor::create(tensor.type(), tensor.shape());
+  if (!copy) return tensor;
+  std::copy_n(static_cast<const std::byte*>(tensor.data()), tensor.bytes(),
+              static_cast<std::byte*>(copy->data()));
+  return std::move(*copy);
+}
+
+}  // namespace
+
+std::string version() { return TETRARCH_VERSION; }
+
+struct Model::Impl {
+  std::mutex mutex;
+  std::vector<ModelPort> inputs, outputs;
+  std::vector<std::unique_ptr<Variant>> variants;
+  Variant* current = nullptr;
+
+  // To compile further variants; without a source the model has only the one that it was loaded with.
+  std::optional<api::ModelSource> source;
+  api::Binding binding;
+  api::DriverOptions driver;
+  api::Needs needs;
+  bool open = false;  // shapes are bound by each call
+
+  Status addVariant(const api::Binding& bound, api::Needs* missing);
+  Status compileFor(std::span<const Tensor> given);
+  Status choose(std::span<const Tensor> given);
+  Status checkGiven(std::span<const Tensor> given) const;
+};
+
+// Compiles one binding and makes it the current variant.
+Status Model::Impl::addVariant(const api::Binding& bound, api::Needs* missing) {
+  TET_ASSIGN_OR_RETURN(auto artifact, api::compileArtifact(*source, bound, driver, missing));
+  std::vector<std::pair<std::string, Tensor>> values;
+  for (const auto& [name, value] : bound.values) {
+    if (!binding.values.contains(name)) values.emplace_back(name, value);
+  }
+  if (!open) inputs = portsOf(artifact->manifest().inputs), outputs = portsOf(artifact->manifest().outputs);
+  abi::PlanEntry plan = artifact->manifest().plans.front();
+  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(plan), driver.devices,
+                                                   namesOf(inputs), std::move(values)));
+  variants.push_back(std::move(variant));
+  current = variants.back().get();
+  return {};
+}
+
+// Shapes come from the given tensors; values only of those inputs that turn out to decide shapes.
+Status Model::Impl::compileFor(std::span<const Tensor> given) {
+  api::Binding bound = binding;
+  for (size_t i = 0; i < given.size(); ++i) bound.shapes[inputs[i].name] = given[i].shape();
+  for (const std::string& name : needs.values) {
+    for (size_t i = 0; i < given.size(); ++i) {
+      if (inputs[i].name == name) bound.values[name] = copyOf(given[i]);
+    }
+  }
+  for (int round = 0;; ++round) {
+    api::Needs missing;
+    Status status = addVariant(bound, &missing);
+    if (status.code() != StatusCode::kFailedPrecondition || missing.values.empty() || round == kMostRounds)
+      return status;
+    bool learnt = false;
+    for (const std::string& name : missing.values) {
+      for (size_t i = 0; i < given.size(); ++i) {
+        if (inputs[i].name == name) learnt |= bound.values.emplace(name, copyOf(given[i])).second;
+      }
+    }
+    if (!learnt) return status;
+  }
+}
+
+Status Model::Impl::checkGiven(std::span<const Tensor> given) const {
+  if (given.size() != inputs.size()) {
+    return invalidArgument("the model takes {} inputs ({}), {} were given", inputs.size(),
+                           join(namesOf(inputs)), given.size());
+  }
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i].type() != inputs[i].type) {
+      return invalidArgument("input '{}' is {}, but a tensor of {} was given", inputs[i].name,
+                             info(inputs[i].type).name, info(given[i].type()).name);
+    }
+  }
+  return {};
+}
+
+Status Model::Impl::choose(std::span<const Tensor> given) {
+  if (!open) return {};  // the program checks
+  TET_RETURN_IF_ERROR(checkGiven(given));
+  if (current && current->matches(given)) return {};
+  for (const auto& variant : variants) {
+    if (variant->matches(given)) return current = variant.get(), Status();
+  }
+  return compileFor(given);
+}
+
+Result<Model> Model::compile(const std::filesystem::path& path, CompileOptions options) {
+  return compileSource({.path = path}, std::move(options));
+}
+
+Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
+                             const std::filesystem::path& folder, CompileOptions options) {
+  api::ModelSource source;
+  source.in_memory = true;
+  source.bytes.assign(onnx.begin(), onnx.end());
+  source.name = std::move(name);
+  source.folder = folder;
+  return compileSource(std::move(source), std::move(options));
+}
+
+Result<Model> Model::compileSource(api::ModelSource source, CompileOptions options) {
+  auto impl = std::make_unique<Impl>();
+  TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(source));
+  TET_ASSIGN_OR_RETURN(impl->driver.devices, api::openDevices(options.devices));
+  TET_ASSIGN_OR_RETURN(impl->driver.profile, openProfile(options));
+  impl->driver.place = options.place;
+  impl->driver.measure = options.measure;
+  impl->driver.divide = options.divide;
+  impl->driver.progress = options.progress;
+  impl->binding = {options.dims, options.values, options.shapes};
+  impl->source = std::move(source);
+  impl->outputs = std::move(interface.outputs);
+  for (ModelPort& port : interface.inputs) {
+    if (!options.values.contains(port.name)) impl->inputs.push_back(std::move(port));
+  }
+  Status status = impl->addVariant(impl->binding, &impl->needs);
+  if (status.code() == StatusCode::kFailedPrecondition && !impl->needs.empty()) {
+    impl->open = true;
+  } else if (!status.ok()) {
+    return propagate(std::move(status));
+  }
+  return Model(std::move(impl));
+}
+
+Result<Model> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  TET_ASSIGN_OR_RETURN(auto artifact, abi::Artifact::open(path));
+  const abi::Manifest& manifest = artifact->manifest();
+  std::vector<std::string> specs = options.devices;
+  if (specs.empty() && !manifest.plans.empty()) {
+    for (const abi::PlanDevice& device : manifest.plans.front().devices)
+      specs.push_back(api::deviceSpec(device));
+  }
+  auto devices = api::openDevices(specs);
+  if (!devices && options.devices.empty()) {
+    return fail(StatusCode::kUnavailable, "{}: its plan needs a device that is not here: {}", path.string(),
+                devices.error().message());
+  }
+  if (!devices) return propagate(std::move(devices));
+  auto plan = api::choosePlan(manifest, *devices, options.place);
+  if (!plan) return propagate(plan.error().withContext(path.string()));
+  auto impl = std::make_unique<Impl>();
+  impl->inputs = portsOf(manifest.inputs);
+  impl->outputs = portsOf(manifest.outputs);
+  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan), std::move(*devices),
+                                                   namesOf(impl->inputs), {}));
+  impl->current = variant.get();
+  impl->variants.push_back(std::move(variant));
+  return Model(std::move(impl));
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+const std::vector<ModelPort>& Model::inputs() const { return impl_->inputs; }
+const std::vector<ModelPort>& Model::outputs() const { return impl_->outputs; }
+
+Status Model::save(const std::filesystem::path& path) const {
+  std::lock_guard lock(impl_->mutex);
+  if (impl_->current) return impl_->current->save(path);
+  std::string missing;
+  if (!impl_->needs.dims.empty())
+    missing += "; sizes of these dimensions are open: " + join(impl_->needs.dims);
+  if (!impl_->needs.values.empty())
+    missing += "; the values of these inputs decide shapes: " + join(impl_->needs.values);
+  return fail(StatusCode::kFailedPrecondition, "{}: an artifact has fixed shapes{}", impl_->source->title(),
+              missing);
+}
+
+Result<std::vector<Tensor>> Model::run(std::span<const Tensor> inputs) {
+  std::lock_guard lock(impl_->mutex);
+  TET_RETURN_IF_ERROR(impl_->choose(inputs));
+  TET_ASSIGN_OR_RETURN(std::vector<Tensor> outputs, impl_->current->allocateOutputs());
+  TET_RETURN_IF_ERROR(impl_->current->run(inputs, outputs));
+  return outputs;
+}
+
+Status Model::runInto(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  std::lock_guard lock(impl_->mutex);
+  TET_RETURN_IF_ERROR(impl_->choose(inputs));
+  return impl_->current->run(inputs, outputs);
+}
+
+Report Model::report() const {
+  std::lock_guard lock(impl_->mutex);
+  if (impl_->current) return impl_->current->report();
+  Report report;
+  report.model = impl_->source->title();
+  report.reason = "not compiled yet: its shapes are bound by the first call";
+  return report;
+}
+
+Status Model::writeTrace(const std::filesystem::path& path) const {
+  std::lock_guard lock(impl_->mutex);
+  if (!impl_->current || !impl_->current->hasRun()) {
+    return fail(StatusCode::kFailedPrecondition, "{}: there is no run to trace yet", path.string());
+  }
+  return impl_->current->writeTrace(path);
+}
+
+Result<std::string> compileToText(const std::filesystem::path& path, const std::string& stage,
+                                  const CompileOptions& options) {
+  return api::graphText({.path = path}, {options.dims, options.values, options.shapes}, stage);
+}
+
+std::vector<std::string> stages() { return api::driverStages(); }
+
+}  // namespace tetrarch

@@ -1,0 +1,237 @@
+#include "tetrarch/api/variant.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "tetrarch/api/device_spec.h"
+#include "tetrarch/base/trace.h"
+
+namespace tetrarch::api {
+namespace {
+
+std::vector<abi::PlanDevice> idsOf(const OpenDevices& devices) {
+  std::vector<abi::PlanDevice> ids;
+  for (const auto& device : devices) ids.push_back(device->id());
+  return ids;
+}
+
+bool sameValue(const Tensor& a, const Tensor& b) {
+  return a.type() == b.type() && a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+double secondsOf(const run::StepReport& step) {
+  return std::isnan(step.seconds) ? static_cast<double>(step.end_ns - step.begin_ns) * 1e-9 : step.seconds;
+}
+
+// Where the plan puts a task, with the cost of that from the artifact: what is known before the first run.
+void addPlannedParts(const abi::Manifest& manifest, const abi::PlanEntry& plan, int task, TaskReport& row) {
+  for (const abi::Share& share : plan.placement[task]) {
+    const std::string spec = deviceSpec(plan.devices[share.device]);
+    const bool whole = plan.placement[task].size() == 1;
+    TaskPart part{spec, whole ? 1.0 : std::nan(""), figure(std::nan(""), "s", abi::Source::Modelled)};
+    for (const abi::CostEntry& cost : manifest.costs) {
+      if (cost.task == task && cost.device == spec && whole)
+        part.time = figure(cost.seconds, "s", cost.source);
+    }
+    row.parts.push_back(std::move(part));
+  }
+  row.time = row.parts.size() == 1 ? row.parts[0].time : figure(std::nan(""), "s", abi::Source::Modelled);
+  row.bytes = figure(manifest.tasks[task].bytes, "B", abi::Source::Modelled);
+}
+
+// Adds a launch to its task's row.
+void addLaunch(const abi::PlanEntry& plan, const run::StepReport& step, TaskReport& row) {
+  const std::string spec = deviceSpec(plan.devices[step.device]);
+  auto part =
+      std::find_if(row.parts.begin(), row.parts.end(), [&](const TaskPart& p) { return p.device == spec; });
+  if (part == row.parts.end()) part = row.parts.insert(part, {spec, 0, figure(0, "s", step.source)});
+  part->share +=
+      step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
+  part->time.value += secondsOf(step);
+  row.bytes.value += static_cast<double>(step.bytes);
+}
+
+void addMeasuredParts(const abi::PlanEntry& plan, const run::RunReport& run, int task, TaskReport& row) {
+  row.bytes = figure(0, "B", abi::Source::Measured);
+  int64_t begin = INT64_MAX, end = 0;
+  abi::Source source = abi::Source::Measured;
+  double seconds = 0;
+  for (const run::StepReport& step : run.steps) {
+    if (step.kind != run::StepReport::Kind::Launch || step.task != task) continue;
+    addLaunch(plan, step, row);
+    begin = std::min(begin, step.begin_ns), end = std::max(end, step.end_ns);
+    source = std::max(source, step.source);
+    seconds += secondsOf(step);
+  }
+  const bool divided = row.parts.size() > 1;
+  row.time = figure(divided ? static_cast<double>(end - begin) * 1e-9 : seconds, "s", source);
+}
+
+std::string whyNotAlone(const abi::Manifest& manifest, const run::Device& device) {
+  const auto code = run::chooseCode(manifest, device.info());
+  if (!code) return std::string(code.error().message());
+  for (size_t i = 0; i < manifest.tasks.size(); ++i) {
+    const abi::KernelEntry& kernel = manifest.code[*code].kernels[i];
+    if (kernel.symbol.empty())
+      return fmt::format("declines task '{}': {}", manifest.tasks[i].name, kernel.reason);
+  }
+  return "was not priced";
+}
+
+void addSingles(const abi::Manifest& manifest, const abi::PlanEntry& plan, const OpenDevices& devices,
+                Report& out) {
+  for (size_t d = 0; d < devices.size(); ++d) {
+    SinglePrice price{deviceSpec(plan.devices[d]), figure(std::nan(""), "s", abi::Source::Modelled), ""};
+    for (const abi::SinglePrice& single : plan.singles) {
+      if (single.device == static_cast<int>(d)) price.time = figure(single.seconds, "s", single.source);
+    }
+    if (std::isnan(price.time.value)) price.reason = whyNotAlone(manifest, *devices[d]);
+    out.singles.push_back(std::move(price));
+  }
+}
+
+std::string describePlan(const abi::PlanEntry& plan) {
+  const abi::SinglePrice* best = nullptr;
+  for (const abi::SinglePrice& single : plan.singles) {
+    if (!best || single.seconds < best->seconds) best = &single;
+  }
+  auto ms = [](double seconds) { return fmt::format("{:.3f} ms", seconds * 1e3); };
+  std::string text = fmt::format("predicted {} ({})", ms(plan.seconds), abi::sourceName(plan.source));
+  if (best)
+    text += fmt::format(", {} on {} alone", ms(best->seconds), deviceSpec(plan.devices[best->device]));
+  return text + fmt::format("; no placement below {}", ms(plan.lower_bound_seconds));
+}
+
+}  // namespace
+
+Result<abi::PlanEntry> choosePlan(const abi::Manifest& manifest, const OpenDevices& devices,
+                                  const std::string& place, bool divide) {
+  const auto ids = idsOf(devices);
+  if (place.empty()) {
+    for (const abi::PlanEntry& plan : manifest.plans) {
+      if (plan.devices == ids) return plan;
+    }
+  }
+  std::vector<DeviceFacts> facts;
+  for (const auto& device : devices) facts.push_back(factsOf(*device, manifest));
+  TET_ASSIGN_OR_RETURN(const Place forced, parsePlace(place, ids));
+  TET_ASSIGN_OR_RETURN(const plan::Problem problem, makeProblem(manifest, facts));
+  plan::Options options{.devices = forced.use_each,
+                        .use_each = !forced.use_each.empty(),
+                        .fixed = forced.tasks,
+                        .divide = divide};
+  TET_ASSIGN_OR_RETURN(const plan::Placement placement, plan::plan(problem, options));
+  return makePlan(manifest, facts, problem, placement, place.empty() ? "fastest" : "forced");
+}
+
+Result<std::unique_ptr<Variant>> Variant::make(std::shared_ptr<const abi::Artifact> artifact,
+                                               abi::PlanEntry plan, OpenDevices devices,
+                                               const std::vector<std::string>& callers_inputs,
+                                               std::vector<std::pair<std::string, Tensor>> values) {
+  std::unique_ptr<Variant> variant(new Variant);
+  variant->artifact_ = artifact;
+  auto number = [&](const std::string& name) {
+    return static_cast<int>(std::find(callers_inputs.begin(), callers_inputs.end(), name) -
+                            callers_inputs.begin());
+  };
+  for (const abi::Port& port : artifact->manifest().inputs) variant->passed_.push_back(number(port.name));
+  std::vector<int> all(callers_inputs.size());
+  std::iota(all.begin(), all.end(), 0);
+  if (variant->passed_ == all) variant->passed_.clear();
+  for (auto& [name, value] : values) variant->values_.emplace_back(number(name), std::move(value));
+  variant->scratch_.resize(variant->passed_.size());
+  TET_ASSIGN_OR_RETURN(variant->program_,
+                       run::Program::bind(std::move(artifact), std::move(plan), std::move(devices)));
+  return variant;
+}
+
+bool Variant::matches(std::span<const Tensor> inputs) const {
+  const auto& ports = artifact_->manifest().inputs;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const Tensor& input = inputs[passed_.empty() ? i : passed_[i]];
+    if (input.type() != ports[i].type || input.shape() != ports[i].shape) return false;
+  }
+  return std::all_of(values_.begin(), values_.end(),
+                     [&](const auto& value) { return sameValue(inputs[value.first], value.second); });
+}
+
+Status Variant::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+  has_run_ = true;
+  if (passed_.empty() && values_.empty()) return program_->run(inputs, outputs);
+  for (size_t i = 0; i < passed_.size(); ++i) scratch_[i] = inputs[passed_[i]];
+  return program_->run(std::span<const Tensor>(scratch_), outputs);
+}
+
+Result<std::vector<Tensor>> Variant::allocateOutputs() const {
+  std::vector<Tensor> outputs;
+  for (const abi::Port& port : artifact_->manifest().outputs) {
+    TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::create(port.type, port.shape));
+    outputs.push_back(std::move(tensor));
+  }
+  return outputs;
+}
+
+Report Variant::report() const {
+  const abi::Manifest& manifest = artifact_->manifest();
+  const abi::PlanEntry& plan = program_->plan();
+  const run::RunReport run = program_->report();
+  const bool measured = has_run_ && run.end_ns > 0;
+  Report out;
+  out.model = manifest.model;
+  for (size_t d = 0; d < program_->devices().size(); ++d) {
+    out.devices.push_back(describeDevice(program_->devices()[d]->info()));
+    out.devices.back().name = deviceSpec(plan.devices[d]);
+  }
+  for (int task = 0; task < static_cast<int>(manifest.tasks.size()); ++task) {
+    TaskReport row{manifest.tasks[task].name,
+                   manifest.tasks[task].root,
+                   {},
+                   {},
+                   {},
+                   plan.reasons.empty() ? "" : plan.reasons[task]};
+    if (measured) addMeasuredParts(plan, run, task, row);
+    if (row.parts.empty()) addPlannedParts(manifest, plan, task, row);
+    out.tasks.push_back(std::move(row));
+  }
+  out.time = figure(measured ? run.seconds() : std::nan(""), "s", abi::Source::Measured);
+  out.copied =
+      figure(measured ? static_cast<double>(run.bytes_copied) : std::nan(""), "B", abi::Source::Measured);
+  out.predicted = figure(plan.seconds, "s", plan.source);
+  out.lower_bound = figure(plan.lower_bound_seconds, "s", abi::Source::Modelled);
+  addSingles(manifest, plan, program_->devices(), out);
+  out.plan = plan.name;
+  out.reason = describePlan(plan);
+  out.memory_bytes = program_->memory().temporaries;
+  return out;
+}
+
+Status Variant::save(const std::filesystem::path& path) const {
+  abi::ArtifactWriter writer;
+  for (int i = 0; i < static_cast<int>(artifact_->sectionCount()); ++i) {
+    const auto bytes = artifact_->bytes(i);
+    switch (artifact_->section(i).type) {
+      case TET_SECTION_WEIGHTS:
+        writer.addWeights(bytes);
+        break;
+      case TET_SECTION_CODE:
+        writer.addCode(bytes);
+        break;
+      case TET_SECTION_BINARY:
+        writer.addBinary(bytes);
+        break;
+      default:
+        break;  // the manifest, which is always the last
+    }
+  }
+  return writer.write(path, artifact_->manifest());
+}
+
+Status Variant::writeTrace(const std::filesystem::path& path) const {
+  Trace trace;
+  run::addToTrace(program_->report(), artifact_->manifest(), program_->plan(), trace);
+  return trace.write(path);
+}
+
+}  // namespace tetrarch::api

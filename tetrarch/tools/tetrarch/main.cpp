@@ -1,0 +1,70 @@
+// The `tetrarch` command. Exit status: 0 done, 2 the user's input, 3 a device, 4 ours.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "tetrarch/tools/tetrarch/command.h"
+#include "tetrarch/tools/tetrarch/console.h"
+
+namespace tetrarch::tools {
+namespace {
+
+constexpr int kUserError = 2;
+
+int reportFailure(const Status& status, const std::string& command, bool json) {
+  if (json) {
+    const Json error = {
+        {"code", statusCodeName(status.code())}, {"message", status.message()}, {"exit", exitCode(status)}};
+    std::puts(Json{{"tetrarch", version()}, {"command", command}, {"error", error}}.dump(2).c_str());
+  }
+  const Style style(STDERR_FILENO);
+  std::fprintf(stderr, "%s %s\n", style.red("tetrarch:").c_str(), std::string(status.message()).c_str());
+  return exitCode(status);
+}
+
+int execute(const Command& command, bool json) {
+  const std::string name = command.app->get_name();
+  auto output = command.run();
+  if (!output) return reportFailure(output.error(), name, json);
+  if (json) {
+    Json document = {{"tetrarch", version()}, {"command", name}};
+    document.update(output->json);
+    std::puts(document.dump(2).c_str());
+  } else {
+    std::fputs(output->text.c_str(), stdout);
+  }
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Runs one model over all the processors of this machine.", "tetrarch");
+  app.footer(
+      "Examples:\n"
+      "  tetrarch devices\n"
+      "  tetrarch compile resnet50.onnx -o resnet50.tet --devices cpu,opencl\n"
+      "  tetrarch run resnet50.tet --input image=image.npy --output scores=scores.npy\n"
+      "Exit status: 0 done, 2 the input is at fault, 3 a device is, 4 Tetrarch is.");
+  app.set_version_flag("--version", version());
+  app.require_subcommand(1);
+  bool json = false;
+  std::vector<Command> commands;
+  for (auto add : {addDevices, addCompile, addRun, addBench, addExplain}) {
+    commands.push_back(add(app));
+    commands.back().app->add_flag("--json", json,
+                                  "print one JSON object (docs/report.schema.json) to standard output");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the parser's way to say help and misuse alike
+    return app.exit(error) == 0 ? 0 : kUserError;
+  }
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return execute(command, json);
+  }
+  return kUserError;
+}
+
+}  // namespace
+}  // namespace tetrarch::tools
+
+int main(int argc, char** argv) { return tetrarch::tools::run(argc, argv); }

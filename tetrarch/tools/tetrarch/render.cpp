@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "tetrarch/tools/tetrarch/command.h"
+#include "tetrarch/tools/tetrarch/console.h"
+
+namespace tetrarch::tools {
+namespace {
+
+std::string deviceCell(const TaskReport& task) {
+  if (task.parts.size() == 1) return task.parts[0].device;
+  std::string cell;
+  for (const TaskPart& part : task.parts) {
+    cell += fmt::format("{}{} {:.0f}%", cell.empty() ? "" : " + ", part.device, part.share * 100);
+  }
+  return cell;
+}
+
+std::string taskTable(const Report& report, const Style& style) {
+  Table table({"task", "operation", "device", "time", "bytes", "source"});
+  for (const TaskReport& task : report.tasks) {
+    table.add({task.name, task.root, deviceCell(task), formatTime(task.time), formatBytes(task.bytes),
+               task.time.source});
+  }
+  return table.render(style);
+}
+
+std::string totals(const Report& report, const Style& style) {
+  Table table({"total", "time", "source", "note"});
+  if (!std::isnan(report.time.value)) {
+    table.add({"this run", formatTime(report.time), report.time.source,
+               formatBytes(report.copied) + " copied between devices and host"});
+  }
+  table.add({"planned: " + report.plan, formatTime(report.predicted), report.predicted.source, ""});
+  for (const SinglePrice& single : report.singles) {
+    table.add({single.device + " alone", formatTime(single.time), single.time.source, single.reason});
+  }
+  table.add({"no plan below", formatTime(report.lower_bound), report.lower_bound.source, ""});
+  return table.render(style);
+}
+
+}  // namespace
+
+std::string renderReport(const Report& report) {
+  const Style style(STDOUT_FILENO);
+  return (report.tasks.empty() ? "" : taskTable(report, style) + "\n") + totals(report, style);
+}
+
+}  // namespace tetrarch::tools
