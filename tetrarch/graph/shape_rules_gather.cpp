@@ -18,13 +18,12 @@ struct DimensionNumbers {
 DimensionNumbers numbersOf(GatherOp::Adaptor op) {
   return {op.getOffsetDims(),          op.getCollapsedSliceDims(),
           op.getOperandBatchingDims(), op.getStartIndicesBatchingDims(),
-          op.getStartIndexMap(),       static_cast<int64_t>(op.getIndexVectorDim())};
+          op.getStartIndexMap(),       op.getIndexVectorDim()};
 }
 
 DimensionNumbers numbersOf(ScatterOp::Adaptor op) {
-  return {op.getUpdateWindowDims(),         op.getInsertedWindowDims(),
-          op.getInputBatchingDims(),        op.getScatterIndicesBatchingDims(),
-          op.getScatterDimsToOperandDims(), static_cast<int64_t>(op.getIndexVectorDim())};
+  return {op.getUpdateWindowDims(),           op.getInsertedWindowDims(),       op.getInputBatchingDims(),
+          op.getScatterIndicesBatchingDims(), op.getScatterDimsToOperandDims(), op.getIndexVectorDim()};
 }
 
 // The index dimensions that number the index vectors.

@@ -78,6 +78,9 @@ def Tet_SortDirection : Tet_Enum<"SortDirection", "order of a sort", [
   I32EnumAttrCase<"Ascending", 0, "ascending">, I32EnumAttrCase<"Descending", 1, "descending">]>;
 def Tet_SortDirectionAttr : EnumAttr<Tet_Dialect, Tet_SortDirection, "sort_direction">;
 
+// A dimension number or count; its accessor is int64_t.
+def Tet_I64Attr : TypedSignlessIntegerAttrBase<I64, "int64_t", "64-bit signless integer attribute">;
+
 //===-- Traits and interfaces ------------------------------------------------------------------------------------===//
 
 class Tet_Trait<string name> : NativeOpTrait<name> {

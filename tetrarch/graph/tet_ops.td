@@ -127,7 +127,7 @@ def Tet_IotaOp : Tet_PureOp<"iota"> {
   let description = [{
     Element i along `iota_dimension` is i. (C1) `iota_dimension` is a dimension of the result.
   }];
-  let arguments = (ins I64Attr:$iota_dimension);
+  let arguments = (ins Tet_I64Attr:$iota_dimension);
   let results = (outs Tet_NumberTensor:$result);
   let assemblyFormat = "`dim` `=` $iota_dimension attr-dict `:` type($result)";
   let hasVerifier = 1;
@@ -252,7 +252,7 @@ def Tet_ConcatenateOp : Tet_InferredOp<"concatenate", [Tet_DataMovement]> {
     The inputs one after the other along `dimension`. (C1) At least one input. (C2) `dimension` is one of theirs.
     (C3) They agree in element type, rank and all other dimensions.
   }];
-  let arguments = (ins Variadic<Tet_Tensor>:$inputs, I64Attr:$dimension);
+  let arguments = (ins Variadic<Tet_Tensor>:$inputs, Tet_I64Attr:$dimension);
   let results = (outs Tet_Tensor:$result);
   let assemblyFormat = "`(` $inputs `)` `,` `dim` `=` $dimension attr-dict `:` functional-type(operands, results)";
 }
@@ -291,14 +291,14 @@ def Tet_ConvolutionOp : Tet_ContractionOp<"convolution"> {
   let arguments = (ins Tet_NumberTensor:$lhs, Tet_NumberTensor:$rhs,
                        DenseI64ArrayAttr:$window_strides, DenseI64ArrayAttr:$padding,
                        DenseI64ArrayAttr:$lhs_dilation, DenseI64ArrayAttr:$rhs_dilation,
-                       I64Attr:$input_batch_dimension, I64Attr:$input_feature_dimension,
+                       Tet_I64Attr:$input_batch_dimension, Tet_I64Attr:$input_feature_dimension,
                        DenseI64ArrayAttr:$input_spatial_dimensions,
-                       I64Attr:$kernel_input_feature_dimension, I64Attr:$kernel_output_feature_dimension,
+                       Tet_I64Attr:$kernel_input_feature_dimension, Tet_I64Attr:$kernel_output_feature_dimension,
                        DenseI64ArrayAttr:$kernel_spatial_dimensions,
-                       I64Attr:$output_batch_dimension, I64Attr:$output_feature_dimension,
+                       Tet_I64Attr:$output_batch_dimension, Tet_I64Attr:$output_feature_dimension,
                        DenseI64ArrayAttr:$output_spatial_dimensions,
-                       DefaultValuedAttr<I64Attr, "1">:$feature_group_count,
-                       DefaultValuedAttr<I64Attr, "1">:$batch_group_count);
+                       DefaultValuedAttr<Tet_I64Attr, "1">:$feature_group_count,
+                       DefaultValuedAttr<Tet_I64Attr, "1">:$batch_group_count);
   let results = (outs Tet_NumberTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
 }
@@ -338,7 +338,7 @@ def Tet_CumulativeOp : Tet_InferredOp<"cumulative", [DeclareOpInterfaceMethods<T
     Element i along `dimension` combines elements 0 to i: what reduce_window with a window of the whole dimension would
     give, in linear time. (C1) `dimension` is one of the operand's. (C2) `kind` is one that reduce takes.
   }];
-  let arguments = (ins Tet_ReductionKindAttr:$kind, Tet_Tensor:$operand, I64Attr:$dimension);
+  let arguments = (ins Tet_ReductionKindAttr:$kind, Tet_Tensor:$operand, Tet_I64Attr:$dimension);
   let results = (outs Tet_Tensor:$result);
   let assemblyFormat = "$kind `,` $operand `,` `dim` `=` $dimension attr-dict `:` functional-type(operands, results)";
 }
@@ -359,7 +359,7 @@ def Tet_GatherOp : Tet_InferredOp<"gather", [Tet_DataMovement]> {
   let arguments = (ins Tet_Tensor:$operand, Tet_IntTensor:$start_indices, DenseI64ArrayAttr:$offset_dims,
                        DenseI64ArrayAttr:$collapsed_slice_dims, DenseI64ArrayAttr:$operand_batching_dims,
                        DenseI64ArrayAttr:$start_indices_batching_dims, DenseI64ArrayAttr:$start_index_map,
-                       I64Attr:$index_vector_dim, DenseI64ArrayAttr:$slice_sizes);
+                       Tet_I64Attr:$index_vector_dim, DenseI64ArrayAttr:$slice_sizes);
   let results = (outs Tet_Tensor:$result);
   let assemblyFormat = "$operand `,` $start_indices attr-dict `:` functional-type(operands, results)";
 }
@@ -379,7 +379,7 @@ def Tet_ScatterOp : Tet_InferredOp<"scatter", [DeclareOpInterfaceMethods<Tet_Cos
                        Tet_Tensor:$updates, DenseI64ArrayAttr:$update_window_dims,
                        DenseI64ArrayAttr:$inserted_window_dims, DenseI64ArrayAttr:$input_batching_dims,
                        DenseI64ArrayAttr:$scatter_indices_batching_dims,
-                       DenseI64ArrayAttr:$scatter_dims_to_operand_dims, I64Attr:$index_vector_dim);
+                       DenseI64ArrayAttr:$scatter_dims_to_operand_dims, Tet_I64Attr:$index_vector_dim);
   let results = (outs Tet_Tensor:$result);
   let assemblyFormat = [{
     $kind `,` $input `,` $scatter_indices `,` $updates attr-dict `:` functional-type(operands, results)
@@ -392,7 +392,7 @@ def Tet_SortOp : Tet_PureOp<"sort", [InferTypeOpAdaptor, DeclareOpInterfaceMetho
     0. Without `is_stable` the order of equal keys is unspecified. (C1) At least one input. (C2) Inputs have one shape.
     (C3) `dimension` is one of theirs.
   }];
-  let arguments = (ins Variadic<Tet_Tensor>:$inputs, I64Attr:$dimension, Tet_SortDirectionAttr:$direction,
+  let arguments = (ins Variadic<Tet_Tensor>:$inputs, Tet_I64Attr:$dimension, Tet_SortDirectionAttr:$direction,
                        BoolAttr:$is_stable);
   let results = (outs Variadic<Tet_Tensor>:$results);
   let assemblyFormat = [{
