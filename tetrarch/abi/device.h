@@ -320,7 +320,8 @@ typedef struct tet_plugin {
    * block the caller. */
   tet_status (*queue_wait)(tet_queue* queue, tet_signal* signal, uint64_t value, tet_error* error);
 
-  /* Power and energy, of the silicon named by info.shares where it is shared. */
+  /* Power and energy, of the silicon named by info.shares where it is shared. UNIMPLEMENTED, as a missing
+   * entry, means that this device has no such meter. */
   /* (optional) Joules since some fixed moment, never falling. */
   tet_status (*energy_read)(tet_device* device, tet_figure* joules /* out */, tet_error* error);
   /* (optional) Watts now. */

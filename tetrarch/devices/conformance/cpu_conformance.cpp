@@ -1,0 +1,10 @@
+#include "tetrarch/devices/conformance/suite.h"
+
+// Two threads, whatever the machine has: the pool's protocol is what is tested.
+tetrarch::conformance::Subject tetrarch::conformance::subject() {
+  return {.plugin = TETRARCH_PLUGIN_UNDER_TEST,
+          .options = R"({"threads":2})",
+          .format = "elf",
+          .blob = readFile(TETRARCH_TEST_KERNELS),
+          .loss_options = R"({"threads":2,"fail_after_launches":3})"};
+}
