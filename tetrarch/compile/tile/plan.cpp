@@ -1,0 +1,414 @@
+// How a task's nests are cut: vector dim, register tile, units.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "llvm/ADT/STLExtras.h"
+#include "tetrarch/compile/tile/emit.h"
+#include "tetrarch/compile/tile/tile.h"
+
+namespace tetrarch::compile {
+namespace {
+
+using Tiling = TileNestPlan::Tiling;
+
+constexpr double kUnitFlops = 4e6;         // of a contraction's unit: some tens of microseconds
+constexpr double kUnitElements = 32 << 10;  // of any other unit
+constexpr int64_t kScratchLimit = 64 << 20;
+
+int64_t byteWidth(mlir::Type type) {
+  return type.isIntOrFloat() ? std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8) : 8;
+}
+
+// The widest element that a vector of this nest holds.
+int64_t widestElement(const TileNest& nest, const TileNestPlan& plan) {
+  int64_t bytes = 1;
+  nest.forEachAccess([&](const TileAccess& access) {
+    bytes = std::max(bytes, byteWidth(plan.buffers[access.buffer].element));
+  });
+  auto scan = [&](const TileBody& body) {
+    for (mlir::Operation& op : body.block->without_terminator()) {
+      if (!mlir::isa<mlir::linalg::IndexOp>(op)) bytes = std::max(bytes, byteWidth(op.getResult(0).getType()));
+    }
+  };
+  scan(nest.body);
+  if (nest.epilogue) scan(*nest.epilogue);
+  return bytes;
+}
+
+bool canReduceLanes(const TileNest& nest) {
+  for (unsigned r = 0; r < nest.inits.size(); ++r) {
+    if (!findCombiner(*nest.body.block, r, nest.inits.size()) || nest.inits[r].index() == 0) return false;
+  }
+  return nest.reduces();
+}
+
+// The dim along which most accesses are contiguous or invariant; parallel dims first. -1 when none is worth a vector.
+int pickVectorDim(const TileNest& nest) {
+  int best = -1;
+  int64_t best_cost = std::numeric_limits<int64_t>::max();
+  for (int d = static_cast<int>(nest.extents.size()) - 1; d >= static_cast<int>(nest.rows); --d) {
+    const bool reduced = d >= static_cast<int>(nest.parallel);
+    if (nest.extents[d] < 2 || (reduced && !canReduceLanes(nest))) continue;
+    int64_t cost = (reduced ? 1 : 0) + (nest.extents[d] < 8 ? 8 : 0);
+    bool possible = true, moves = false;
+    nest.forEachAccess([&](const TileAccess& access) {
+      possible &= access.panel_dim < 0 || access.panel_dim == d;
+      moves |= access.strides[d] == 1;
+      if (access.strides[d] != 0 && access.strides[d] != 1) cost += 4;
+    });
+    // Scattered stores cost more than gathered loads.
+    for (const TileAccess& output : nest.outputs) cost += output.strides[d] > 1 ? 8 : 0;
+    if (possible && moves && cost < best_cost) best = d, best_cost = cost;
+  }
+  return best;
+}
+
+// The accesses of a contraction c[r, v] += a[r, k] * b[k, v].
+struct Contraction {
+  const TileAccess* lhs = nullptr;
+  const TileAccess* rhs = nullptr;
+};
+
+Contraction findContraction(const TileNest& nest, int vector_dim) {
+  Contraction found;
+  if (!nest.reduces() || vector_dim < 0 || vector_dim >= static_cast<int>(nest.parallel)) return found;
+  for (const TileInput& input : nest.body.inputs) {
+    auto* access = std::get_if<TileAccess>(&input);
+    if (!access) continue;
+    (access->strides[vector_dim] == 0 ? found.lhs : found.rhs) = access;
+  }
+  return found.lhs && found.rhs ? found : Contraction{};
+}
+
+// The innermost dim that moves the left operand and not the right one.
+int pickRowDim(const TileNest& nest, const Contraction& contraction, int vector_dim) {
+  for (int d = static_cast<int>(nest.parallel) - 1; contraction.lhs && d >= 0; --d) {
+    if (d != vector_dim && contraction.rhs->strides[d] == 0 && contraction.lhs->strides[d] != 0) return d;
+  }
+  return -1;
+}
+
+int64_t product(llvm::ArrayRef<int64_t> values) {
+  return std::accumulate(values.begin(), values.end(), int64_t{1}, std::multiplies<>());
+}
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Relative time of one contraction with a tile of rows × vectors.
+double tileCost(int64_t extent_rows, int64_t extent_columns, int64_t rows, int64_t vectors, int64_t lanes) {
+  const double tiles = static_cast<double>(ceilDiv(extent_rows, rows)) * ceilDiv(extent_columns, vectors * lanes);
+  // Multiply-adds, but at least as many as hide their latency; then the loads, of which two go beside each.
+  const double step = std::max<double>({static_cast<double>(rows * vectors), 9.0, 0.6 * (rows + 2 * vectors)});
+  return tiles * (step + 0.3);
+}
+
+struct TileSize {
+  int64_t rows, vectors;
+  double cost;
+};
+
+// All register tiles that fit, cheapest first.
+std::vector<TileSize> tileSizes(int64_t extent_rows, int64_t extent_columns, int64_t lanes, bool panels,
+                                const TileTarget& target) {
+  std::vector<TileSize> sizes;
+  const int64_t step = panels && lanes < kPanel ? kPanel / lanes : 1;
+  for (int64_t rows = 1; rows <= std::min<int64_t>(extent_rows, 14); ++rows) {
+    for (int64_t vectors = step; vectors <= 8; vectors += step) {
+      if (rows * vectors + vectors + 1 > target.vector_registers) continue;
+      if (vectors > step && vectors * lanes > extent_columns) continue;
+      sizes.push_back({rows, vectors, tileCost(extent_rows, extent_columns, rows, vectors, lanes)});
+    }
+  }
+  std::ranges::stable_sort(sizes, {}, &TileSize::cost);
+  return sizes;
+}
+
+// Bytes of one element range: how much memory a box of a nest touches through an access.
+int64_t footprint(const TileNest& nest, const TileAccess& access, llvm::ArrayRef<int64_t> lengths, int64_t element) {
+  int64_t span = 1;
+  for (unsigned d = 0; d < nest.extents.size(); ++d) {
+    if (static_cast<int>(d) == access.panel_dim) continue;
+    const int64_t length = d < lengths.size() ? lengths[d] : nest.extents[d];
+    if (access.strides[d] != 0) span += (length - 1) * access.strides[d];
+  }
+  return span * element;
+}
+
+class Planner {
+ public:
+  Planner(TileNestPlan nests, const TileTarget& target, const TileChoice& choice)
+      : nests_(std::move(nests)), target_(target) {
+    plan_.choice = choice;
+  }
+  Result<TilePlan> plan();
+
+ private:
+  void tileNest(TileNest& nest);
+  void chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction);
+  void cutContraction(const TileNest& nest, Tiling& tiling, const Contraction& contraction);
+  void cutEvenly(const TileNest& nest, Tiling& tiling);
+  void cutIntoTiles(const TileNest& nest, Tiling& tiling);
+  int64_t maxBlocks(const TileNest& nest, const Tiling& tiling, unsigned dim) const;
+  void placeScratch();
+  void planPads();
+  void count();
+
+  TileNestPlan nests_;
+  const TileTarget& target_;
+  TilePlan plan_;
+};
+
+int64_t grain(const TileNest& nest, const Tiling& tiling, unsigned dim) {
+  if (static_cast<int>(dim) == tiling.row_dim) return tiling.rows;
+  if (static_cast<int>(dim) == tiling.vector_dim) return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
+  return 1;
+}
+
+int64_t Planner::maxBlocks(const TileNest& nest, const Tiling& tiling, unsigned dim) const {
+  return std::max<int64_t>(1, nest.extents[dim] / grain(nest, tiling, dim));
+}
+
+bool usesPanels(const TileNest& nest) {
+  bool panels = false;
+  nest.forEachAccess([&](const TileAccess& access) { panels |= access.panel_dim >= 0; });
+  return panels;
+}
+
+void Planner::chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
+  const int64_t columns = nest.extents[tiling.vector_dim];
+  const int64_t rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
+  if (!contraction.lhs) {
+    tiling.vectors = std::clamp<int64_t>(columns / tiling.lanes, 1, nest.reduces() ? 4 : 2);
+    return;
+  }
+  const std::vector<TileSize> sizes = tileSizes(rows, columns, tiling.lanes, usesPanels(nest), target_);
+  const TileChoice& wish = plan_.choice;
+  auto wished = std::ranges::find_if(sizes, [&](const TileSize& size) {
+    return (wish.rows == 0 || size.rows == wish.rows) && (wish.vectors == 0 || size.vectors == wish.vectors);
+  });
+  const TileSize& size = wished == sizes.end() ? sizes.front() : *wished;
+  tiling.rows = size.rows;
+  tiling.vectors = size.vectors;
+}
+
+void Planner::tileNest(TileNest& nest) {
+  collapseDims(nest, nests_);
+  Tiling tiling;
+  tiling.vector_dim = pickVectorDim(nest);
+  tiling.blocks.assign(nest.parallel, 1);
+  Contraction contraction;
+  if (tiling.vector_dim >= 0) {
+    contraction = findContraction(nest, tiling.vector_dim);
+    tiling.row_dim = pickRowDim(nest, contraction, tiling.vector_dim);
+    if (tiling.row_dim < static_cast<int>(nest.rows)) tiling.row_dim = -1;
+    const int64_t fit = std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_));
+    const int64_t extent = nest.extents[tiling.vector_dim];
+    tiling.lanes = usesPanels(nest) ? std::min(fit, kPanel)
+                                    : std::min<int64_t>(fit, llvm::bit_floor(static_cast<uint64_t>(extent)));
+    chooseTile(nest, tiling, contraction);
+    tiling.columns_outer = contraction.lhs != nullptr;
+  }
+  if (nests_.isChain()) {
+    // Units are rows.
+  } else if (target_.unit_is_tile) {
+    cutIntoTiles(nest, tiling);
+  } else if (contraction.lhs) {
+    cutContraction(nest, tiling, contraction);
+  } else {
+    cutEvenly(nest, tiling);
+  }
+  plan_.contraction |= contraction.lhs != nullptr;
+  if (contraction.lhs) plan_.choice.rows = tiling.rows, plan_.choice.vectors = tiling.vectors;
+  nests_.tilings.push_back(std::move(tiling));
+}
+
+void Planner::cutIntoTiles(const TileNest& nest, Tiling& tiling) {
+  for (unsigned d = 0; d < nest.parallel; ++d) tiling.blocks[d] = maxBlocks(nest, tiling, d);
+}
+
+// Units of about kUnitElements steps: whole inner dims, a part of one dim, one index of the dims outside of it.
+void Planner::cutEvenly(const TileNest& nest, Tiling& tiling) {
+  double steps = 1;
+  for (int64_t extent : nest.extents) steps *= extent;
+  double left = std::max(1.0, steps / kUnitElements);
+  // Cut across more than the fewest units where there are few, so that all workers get the same.
+  if (steps > 4096) left = std::max(left, std::min(4.0 * target_.workers, steps / 2048));
+  for (unsigned d = 0; d < nest.parallel && left > 1; ++d) {
+    const int64_t blocks = std::min<int64_t>(maxBlocks(nest, tiling, d), std::ceil(left));
+    tiling.blocks[d] = blocks;
+    left /= blocks;
+  }
+}
+
+// Rows and columns are cut so that the left operand's part stays in cache while panels of the right one stream past,
+// and until there are enough units.
+void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
+  const unsigned column = tiling.vector_dim;
+  const double flops = 2.0 * product(nest.extents);
+  const int64_t lhs_element = byteWidth(nests_.buffers[contraction.lhs->buffer].element);
+  const int64_t rhs_bytes =
+      nests_.buffers[contraction.rhs->buffer].count * byteWidth(nests_.buffers[contraction.rhs->buffer].element);
+  const double wanted = std::max({1.0, flops / kUnitFlops, flops > 1e6 ? 4.0 * target_.workers : 1.0});
+  llvm::SmallVector<int64_t> lengths(nest.extents.begin(), nest.extents.begin() + nest.parallel);
+  double units = 1;
+  auto cut = [&](unsigned d, int64_t blocks) {
+    blocks = std::clamp<int64_t>(blocks, 1, maxBlocks(nest, tiling, d));
+    units *= static_cast<double>(blocks) / tiling.blocks[d];
+    tiling.blocks[d] = blocks;
+    lengths[d] = ceilDiv(nest.extents[d], blocks);
+  };
+  // Batches first: they share nothing.
+  for (unsigned d = 0; d < nest.parallel; ++d) {
+    if (d != column && contraction.rhs->strides[d] != 0) cut(d, std::ceil(wanted / units));
+  }
+  auto cutRows = [&](auto enough) {
+    for (unsigned d = 0; d < nest.parallel; ++d) {
+      if (d == column || contraction.rhs->strides[d] != 0) continue;
+      while (!enough() && tiling.blocks[d] < maxBlocks(nest, tiling, d)) {
+        int64_t next = tiling.blocks[d] + 1;
+        while (next < maxBlocks(nest, tiling, d) && (nest.extents[d] / grain(nest, tiling, d)) % next != 0) ++next;
+        cut(d, next);
+      }
+    }
+  };
+  cutRows([&] { return footprint(nest, *contraction.lhs, lengths, lhs_element) <= target_.cache_bytes / 2; });
+  const bool wide = rhs_bytes > target_.cache_bytes / 4;
+  if (wide && plan_.choice.unit_columns == 0) cut(column, std::ceil(wanted / units));
+  if (plan_.choice.unit_columns > 0) cut(column, ceilDiv(nest.extents[column], plan_.choice.unit_columns));
+  if (plan_.choice.unit_rows > 0) {
+    cutRows([&] { return product(lengths) / lengths[column] <= plan_.choice.unit_rows; });
+  } else {
+    cutRows([&] { return units >= wanted; });
+  }
+  if (units < wanted && plan_.choice.unit_columns == 0) cut(column, std::ceil(wanted / units * tiling.blocks[column]));
+  plan_.choice.unit_columns = lengths[column];
+  plan_.choice.unit_rows = product(lengths) / lengths[column];
+}
+
+void Planner::placeScratch() {
+  llvm::SmallVector<bool> used(nests_.buffers.size(), false);
+  for (const TileNest& nest : nests_.nests) {
+    nest.forEachAccess([&](const TileAccess& access) { used[access.buffer] = true; });
+  }
+  for (unsigned i = 0; i < nests_.buffers.size(); ++i) {
+    TileBuffer& buffer = nests_.buffers[i];
+    if (!used[i] || buffer.kind != TileBuffer::Kind::kTemporary) continue;
+    buffer.scratch_offset = plan_.scratch_bytes;
+    plan_.scratch_bytes += llvm::alignTo(buffer.count * byteWidth(buffer.element), 64);
+  }
+}
+
+// One unit's window of a padded operand, in lines; see TilePadding.
+void Planner::planPads() {
+  for (const TilePadding& pad : nests_.pads) {
+    TileBuffer& buffer = nests_.buffers[pad.buffer];
+    const int64_t line_bytes = pad.line * byteWidth(buffer.element);
+    if (!target_.pad_in_scratch) {
+      buffer.scratch_offset = plan_.workspace_bytes;
+      plan_.pads.push_back({plan_.workspace_bytes, pad.lines * line_bytes, pad.lines});
+      plan_.workspace_bytes += llvm::alignTo(pad.lines * line_bytes, 64);
+      continue;
+    }
+    const TileNest& nest = nests_.nests[0];
+    int64_t lines = 1;
+    nest.forEachAccess([&](const TileAccess& access) {
+      if (access.buffer != pad.buffer) return;
+      lines += access.offset / pad.line;
+      for (unsigned d = 0; d < nest.extents.size(); ++d) {
+        if (access.strides[d] % pad.line != 0) continue;
+        int64_t length = nest.extents[d];
+        if (d < nest.parallel) {
+          const Tiling& tiling = nests_.tilings[0];
+          const int64_t g = grain(nest, tiling, d), blocks = tiling.blocks[d];
+          if (blocks > 1) length = ceilDiv(nest.extents[d] / g, blocks) * g + nest.extents[d] % g;
+        }
+        lines += (length - 1) * (access.strides[d] / pad.line);
+      }
+    });
+    nests_.window_lines = std::min(lines, pad.lines);
+    buffer.count = nests_.window_lines * pad.line;
+    buffer.scratch_offset = plan_.scratch_bytes;
+    plan_.scratch_bytes += llvm::alignTo(nests_.window_lines * line_bytes, 64);
+  }
+}
+
+void Planner::count() {
+  for (const TileNest& nest : nests_.nests) {
+    double steps = 1;
+    for (int64_t extent : nest.extents) steps *= extent;
+    plan_.flops += steps * std::max<size_t>(1, nest.body.block->getOperations().size() - 1);
+  }
+  for (const TileBuffer& buffer : nests_.buffers) {
+    if (buffer.kind == TileBuffer::Kind::kOperand || buffer.kind == TileBuffer::Kind::kResult) {
+      plan_.bytes += static_cast<double>(buffer.count) * byteWidth(buffer.element);
+    }
+  }
+}
+
+Result<TilePlan> Planner::plan() {
+  for (TileNest& nest : nests_.nests) tileNest(nest);
+  placeScratch();
+  planPads();
+  count();
+  if (plan_.scratch_bytes > kScratchLimit) {
+    return unimplemented("one unit of the task needs {} bytes of scratch, more than {}", plan_.scratch_bytes, kScratchLimit);
+  }
+  if (nests_.isChain()) {
+    const int64_t rows = product(nests_.row_shape);
+    const double steps = std::max(1.0, plan_.flops / 4 / static_cast<double>(rows));
+    const int64_t per_unit = target_.unit_is_tile ? 1 : std::max<int64_t>(1, kUnitElements / steps);
+    plan_.units = ceilDiv(rows, per_unit);
+    plan_.choice.unit_rows = ceilDiv(rows, plan_.units);
+  } else {
+    plan_.units = product(nests_.tilings[0].blocks);
+  }
+  plan_.nests = std::make_shared<TileNestPlan>(std::move(nests_));
+  return std::move(plan_);
+}
+
+}  // namespace
+
+Result<TilePlan> planTile(mlir::Block& body, const TileTarget& target, const TileChoice& choice) {
+  TET_ASSIGN_OR_RETURN(TileNestPlan nests, readNests(body));
+  return Planner(std::move(nests), target, choice).plan();
+}
+
+std::vector<TileChoice> tileAlternatives(const TilePlan& plan, const TileTarget& target) {
+  std::vector<TileChoice> choices;
+  if (!plan.contraction || plan.nests->isChain()) return choices;
+  const Tiling& tiling = plan.nests->tilings[0];
+  const TileNest& nest = plan.nests->nests[0];
+  const int64_t rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
+  const int64_t columns = nest.extents[tiling.vector_dim];
+  constexpr size_t kTiles = 4;
+  for (const TileSize& size : tileSizes(rows, columns, tiling.lanes, usesPanels(nest), target)) {
+    if (choices.size() == kTiles) break;
+    const bool known = std::ranges::any_of(choices, [&](const TileChoice& c) { return c.vectors == size.vectors; });
+    if (size.vectors != plan.choice.vectors && !known) choices.push_back({.rows = size.rows, .vectors = size.vectors});
+  }
+  const TileChoice& now = plan.choice;
+  choices.push_back({now.rows, now.vectors, std::max<int64_t>(1, now.unit_rows / 2), now.unit_columns});
+  choices.push_back({now.rows, now.vectors, now.unit_rows, std::max<int64_t>(kPanel, now.unit_columns / 2)});
+  choices.push_back({now.rows, now.vectors, 2 * now.unit_rows, std::max<int64_t>(kPanel, now.unit_columns / 2)});
+  std::erase(choices, now);
+  return choices;
+}
+
+std::string toString(const TileChoice& choice) {
+  return fmt::format("rows={} vectors={} unit_rows={} unit_columns={}", choice.rows, choice.vectors, choice.unit_rows,
+                     choice.unit_columns);
+}
+
+Result<TileChoice> tileChoiceFromString(std::string_view text) {
+  TileChoice choice;
+  const std::string copy(text);
+  long long rows, vectors, unit_rows, unit_columns;
+  if (std::sscanf(copy.c_str(), "rows=%lld vectors=%lld unit_rows=%lld unit_columns=%lld", &rows, &vectors, &unit_rows,
+                  &unit_columns) != 4) {
+    return invalidArgument("'{}' is no tile choice", text);
+  }
+  return TileChoice{rows, vectors, unit_rows, unit_columns};
+}
+
+}  // namespace tetrarch::compile
