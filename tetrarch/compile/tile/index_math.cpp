@@ -55,7 +55,7 @@ llvm::SmallVector<Value> emitLoop(
   llvm::SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
   // Without carried values the loop already has its terminator.
   if (!carried.empty()) mlir::scf::YieldOp::create(math.builder, math.loc, next);
-  return llvm::to_vector(loop.getResults());
+  return llvm::SmallVector<Value>(loop.getResults());
 }
 
 }  // namespace tetrarch::compile

@@ -120,7 +120,7 @@ std::vector<TileSize> tileSizes(int64_t extent_rows, int64_t extent_columns, int
       sizes.push_back({rows, vectors, tileCost(extent_rows, extent_columns, rows, vectors, lanes)});
     }
   }
-  std::ranges::stable_sort(sizes, {}, &TileSize::cost);
+  std::ranges::sort(sizes, {}, [](const TileSize& s) { return std::tuple(s.cost, s.vectors, s.rows); });
   return sizes;
 }
 
@@ -401,7 +401,6 @@ std::string toString(const TileChoice& choice) {
 }
 
 Result<TileChoice> tileChoiceFromString(std::string_view text) {
-  TileChoice choice;
   const std::string copy(text);
   long long rows, vectors, unit_rows, unit_columns;
   if (std::sscanf(copy.c_str(), "rows=%lld vectors=%lld unit_rows=%lld unit_columns=%lld", &rows, &vectors, &unit_rows,

@@ -257,9 +257,8 @@ Status Reader::orderDims(TileNest& nest, mlir::linalg::LinalgOp op) {
   SmallVector<unsigned> order(iterators.size());
   std::iota(order.begin(), order.end(), 0);
   auto isReduction = [&](unsigned d) { return iterators[d] == mlir::utils::IteratorType::reduction; };
-  std::stable_sort(order.begin(), order.end(), [&](unsigned a, unsigned b) {
-    if (isReduction(a) != isReduction(b)) return isReduction(b);
-    return !isReduction(a) && nest.outputs[0].strides[a] > nest.outputs[0].strides[b];
+  std::ranges::sort(order, {}, [&](unsigned d) {
+    return std::tuple(isReduction(d), isReduction(d) ? 0 : -nest.outputs[0].strides[d], d);
   });
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   SmallVector<unsigned> place(order.size());

@@ -1,0 +1,145 @@
+// tetrarch-kernel: the code of single tasks, for compiler engineers and lit tests.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "llvm/Support/SourceMgr.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "tetrarch/compile/kernel_tool/kernel_runner.h"
+#include "tetrarch/compile/tile/tile.h"
+
+namespace tetrarch::compile {
+namespace {
+
+struct Arguments {
+  std::string file, emit, choice, output, only;
+  int threads = 1;
+  int64_t vector_bytes = 64, vector_registers = 32;
+  bool tune = false, check = false;
+  double seconds = 0;
+};
+
+std::vector<Task> collectTasks(mlir::ModuleOp module, const std::string& only) {
+  std::vector<Task> tasks;
+  for (auto function : module.getOps<mlir::func::FuncOp>()) {
+    if (!only.empty() && function.getName() != only) continue;
+    mlir::Block& block = function.getBody().front();
+    tasks.push_back({function.getName().str(), &block, taskHash(block)});
+  }
+  return tasks;
+}
+
+// The tiled loops of each task as text.
+Status printTiles(const std::vector<Task>& tasks, const Arguments& arguments, mlir::MLIRContext& context) {
+  TileTarget target{.vector_bytes = arguments.vector_bytes, .vector_registers = arguments.vector_registers};
+  TileChoice choice;
+  if (!arguments.choice.empty()) {
+    TET_ASSIGN_OR_RETURN(choice, tileChoiceFromString(arguments.choice));
+  }
+  auto module = mlir::OwningOpRef<mlir::ModuleOp>(mlir::ModuleOp::create(mlir::UnknownLoc::get(&context)));
+  for (const Task& task : tasks) {
+    TET_ASSIGN_OR_RETURN(TilePlan plan, planTile(*task.block, target, choice));
+    auto b = mlir::OpBuilder::atBlockEnd(module->getBody());
+    llvm::SmallVector<mlir::Type> types;
+    auto add = [&](mlir::Type type) {
+      auto tensor = mlir::cast<mlir::RankedTensorType>(type);
+      types.push_back(mlir::MemRefType::get({tensor.getNumElements()}, tensor.getElementType()));
+    };
+    for (mlir::Type type : task.block->getArgumentTypes()) add(type);
+    for (mlir::Value value : task.block->getTerminator()->getOperands()) add(value.getType());
+    const size_t buffers = types.size();
+    types.push_back(b.getIndexType());
+    if (plan.scratch_bytes > 0) types.push_back(mlir::MemRefType::get({plan.scratch_bytes}, b.getI8Type()));
+    auto function = mlir::func::FuncOp::create(b, b.getUnknownLoc(), task.name, b.getFunctionType(types, {}));
+    function->setAttr("tile.units", b.getI64IntegerAttr(plan.units));
+    function->setAttr("tile.choice", b.getStringAttr(toString(plan.choice)));
+    b.setInsertionPointToStart(function.addEntryBlock());
+    TET_RETURN_IF_ERROR(emitUnit(b, b.getUnknownLoc(), plan, function.getArgument(buffers),
+                                 function.getArguments().take_front(buffers),
+                                 plan.scratch_bytes > 0 ? function.getArgument(buffers + 1) : mlir::Value()));
+    mlir::func::ReturnOp::create(b, b.getUnknownLoc());
+  }
+  mlir::PassManager pm(&context);
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
+  if (mlir::failed(pm.run(*module))) return internalError("the tiled loops are invalid");
+  module->print(llvm::outs());
+  llvm::outs() << "\n";
+  return {};
+}
+
+Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments) {
+  const CodeGenerator* generator = findCodeGenerator("cpu");
+  CodegenOptions options;
+  options.threads = arguments.threads;
+  if (arguments.tune) {
+    options.measure = [&](const CodeBlob& blob, size_t entry, const Task& task) {
+      return timeKernel(blob, entry, task, arguments.threads, 0.02);
+    };
+    options.cache.store = [&](uint64_t hash, std::string_view target, std::string_view choice) {
+      for (const Task& task : tasks) {
+        if (task.hash == hash) fmt::print("{:32} {} {}\n", task.name, target, choice);
+      }
+    };
+  }
+  if (!arguments.choice.empty()) {
+    options.cache.load = [&](uint64_t, std::string_view) { return arguments.choice; };
+  }
+  TET_ASSIGN_OR_RETURN(std::vector<CodeBlob> blobs, generator->compile(tasks, options));
+  for (const CodeBlob& blob : blobs) {
+    if (!arguments.output.empty()) {
+      std::FILE* file = std::fopen((arguments.output + (&blob == &blobs.back() ? "" : ".v3")).c_str(), "wb");
+      if (!file) return invalidArgument("{} cannot be written", arguments.output);
+      std::fwrite(blob.bytes.data(), 1, blob.bytes.size(), file);
+      std::fclose(file);
+    }
+    for (size_t i = 0; arguments.seconds > 0 && i < tasks.size(); ++i) {
+      TET_ASSIGN_OR_RETURN(double seconds, timeKernel(blob, i, tasks[i], arguments.threads, arguments.seconds));
+      TileTarget target;
+      auto plan = planTile(*tasks[i].block, target);
+      fmt::print("{:32} {:10.1f} us {:8.1f} GFLOP/s {:8.1f} GB/s  units {} scratch {} [{}]\n", tasks[i].name,
+                 seconds * 1e6, plan ? plan->flops / seconds * 1e-9 : 0.0, plan ? plan->bytes / seconds * 1e-9 : 0.0,
+                 blob.entries[i].units, blob.entries[i].scratch_bytes, plan ? "tiled" : plan.error().message());
+    }
+  }
+  return {};
+}
+
+Status run(const Arguments& arguments) {
+  mlir::DialectRegistry registry;
+  registerCodegenDialects(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceFile<mlir::ModuleOp>(arguments.file, &context);
+  if (!module) return invalidArgument("{} is not a valid MLIR module", arguments.file);
+  const std::vector<Task> tasks = collectTasks(*module, arguments.only);
+  if (arguments.emit == "tile") return printTiles(tasks, arguments, context);
+  return compileAndTime(tasks, arguments);
+}
+
+}  // namespace
+}  // namespace tetrarch::compile
+
+int main(int argc, char** argv) {
+  tetrarch::compile::Arguments arguments;
+  CLI::App app("Compiles each func.func of an MLIR file as the body of one task.");
+  app.add_option("file", arguments.file, "MLIR text; each func.func is one task")->required();
+  app.add_option("--emit", arguments.emit, "'tile': print the loops of one unit");
+  app.add_option("--only", arguments.only, "just the function of this name");
+  app.add_option("--choice", arguments.choice, "tile choice, as printed by --tune");
+  app.add_option("--vector-bytes", arguments.vector_bytes, "of the vectors that --emit=tile prints");
+  app.add_option("--vector-registers", arguments.vector_registers, "that --emit=tile may use");
+  app.add_option("-o,--output", arguments.output, "write the shared object here");
+  app.add_option("--threads", arguments.threads, "to compile and to run with");
+  app.add_option("--time", arguments.seconds, "run each task for so many seconds and print its best time");
+  app.add_flag("--tune", arguments.tune, "measure several tiles and keep the fastest");
+  CLI11_PARSE(app, argc, argv);
+  const tetrarch::Status status = tetrarch::compile::run(arguments);
+  if (!status.ok()) fmt::print(stderr, "tetrarch-kernel: {}\n", status.toString());
+  return exitCode(status);
+}

@@ -1,0 +1,208 @@
+#include "tetrarch/compile/target/cpu/lowering.h"
+
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "tetrarch/compile/target/cpu/math_approximation.h"
+
+namespace tetrarch::compile::cpu {
+namespace {
+
+using llvm::SmallVector;
+using mlir::Value;
+
+SmallVector<mlir::RankedTensorType> bufferTypes(mlir::Block& block) {
+  SmallVector<mlir::RankedTensorType> types;
+  for (mlir::Type type : block.getArgumentTypes()) types.push_back(mlir::cast<mlir::RankedTensorType>(type));
+  for (Value value : block.getTerminator()->getOperands()) {
+    types.push_back(mlir::cast<mlir::RankedTensorType>(value.getType()));
+  }
+  return types;
+}
+
+// The function body(buffers…, begin, end, scratch) on memrefs that lower to bare pointers. Results alias nothing.
+mlir::func::FuncOp makeBody(mlir::OpBuilder& b, mlir::Location loc, mlir::Block& task, llvm::ArrayRef<mlir::Type> memrefs,
+                            int64_t scratch_bytes) {
+  SmallVector<mlir::Type> inputs(memrefs);
+  inputs.append(2, b.getIndexType());
+  if (scratch_bytes > 0) inputs.push_back(mlir::MemRefType::get({scratch_bytes}, b.getI8Type()));
+  auto function = mlir::func::FuncOp::create(b, loc, "body", b.getFunctionType(inputs, {}));
+  for (unsigned i = task.getNumArguments(); i < memrefs.size(); ++i) {
+    function.setArgAttr(i, mlir::LLVM::LLVMDialect::getNoAliasAttrName(), b.getUnitAttr());
+  }
+  function.addEntryBlock();
+  return function;
+}
+
+// Collects what MLIR complains about, to put it into one error.
+class Complaints {
+ public:
+  explicit Complaints(mlir::MLIRContext* context)
+      : handler_(context, [this](mlir::Diagnostic& diagnostic) {
+          if (text_.empty()) text_ = diagnostic.str();
+          return mlir::success();
+        }) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+  mlir::ScopedDiagnosticHandler handler_;
+};
+
+void addLlvmLowering(mlir::PassManager& pm) {
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
+  pm.addPass(mlir::createLoopInvariantCodeMotionPass());
+  pm.addPass(createMathApproximationPass());
+  pm.addPass(mlir::arith::createArithExpandOpsPass({.includeBf16 = true}));
+  pm.addPass(mlir::memref::createExpandStridedMetadataPass());
+  pm.addPass(mlir::createLowerAffinePass());
+  pm.addPass(mlir::createSCFToControlFlowPass());
+  pm.addPass(mlir::createConvertVectorToLLVMPass());
+  pm.addPass(mlir::createConvertMathToLLVMPass());
+  pm.addPass(mlir::createConvertMathToLibmPass());
+  pm.addPass(mlir::createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(mlir::createConvertFuncToLLVMPass({.useBarePtrCallConv = true}));
+  pm.addPass(mlir::createConvertControlFlowToLLVMPass());
+  pm.addPass(mlir::createConvertIndexToLLVMPass());
+  pm.addPass(mlir::createArithToLLVMConversionPass());
+  pm.addPass(mlir::createUBToLLVMConversionPass());
+  pm.addPass(mlir::createReconcileUnrealizedCastsPass());
+}
+
+// The exported function: unpacks the array of buffers and calls the body.
+void addEntryPoint(llvm::Module& module, const std::string& symbol, size_t buffers, bool scratch) {
+  llvm::Function* body = module.getFunction("body");
+  body->setLinkage(llvm::GlobalValue::InternalLinkage);
+  llvm::LLVMContext& context = module.getContext();
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto* i64 = llvm::Type::getInt64Ty(context);
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, i64, i64, pointer}, false);
+  auto* entry = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, symbol, module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "entry", entry));
+  SmallVector<llvm::Value*> arguments;
+  for (size_t i = 0; i < buffers; ++i) {
+    arguments.push_back(b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, entry->getArg(0), i)));
+  }
+  arguments.append({entry->getArg(1), entry->getArg(2)});
+  if (scratch) arguments.push_back(entry->getArg(3));
+  b.CreateCall(body, arguments);
+  b.CreateRetVoid();
+}
+
+Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std::string& symbol, size_t buffers,
+                             bool scratch, mlir::PassManager& pm, Complaints& complaints,
+                             llvm::LLVMContext& context) {
+  addLlvmLowering(pm);
+  if (mlir::failed(pm.run(module))) {
+    return internalError("task '{}' could not be lowered to LLVM: {}", task.name, complaints.text());
+  }
+  LoweredKernel kernel;
+  kernel.module = mlir::translateModuleToLLVMIR(module, context, symbol);
+  if (!kernel.module) return internalError("task '{}' could not be translated to LLVM: {}", task.name, complaints.text());
+  addEntryPoint(*kernel.module, symbol, buffers, scratch);
+  kernel.entry.symbol = symbol;
+  kernel.buffers = buffers;
+  return kernel;
+}
+
+// for unit in [begin, end): the unit, told whether the scratch still holds the unit before it.
+Status emitRange(mlir::OpBuilder& b, mlir::Location loc, const TilePlan& plan, mlir::func::FuncOp function) {
+  const unsigned buffers = function.getNumArguments() - (plan.scratch_bytes > 0 ? 3 : 2);
+  Value begin = function.getArgument(buffers), end = function.getArgument(buffers + 1);
+  Value scratch = plan.scratch_bytes > 0 ? function.getArgument(buffers + 2) : Value();
+  Value one = mlir::arith::ConstantIndexOp::create(b, loc, 1);
+  auto loop = mlir::scf::ForOp::create(b, loc, begin, end, one);
+  mlir::OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value unit = loop.getInductionVar();
+  Value fresh = mlir::arith::CmpIOp::create(b, loc, mlir::arith::CmpIPredicate::eq, unit, begin);
+  return emitUnit(b, loc, plan, unit, function.getArguments().take_front(buffers), scratch, {}, fresh);
+}
+
+}  // namespace
+
+Result<LoweredKernel> lowerTiled(const Task& task, const TilePlan& plan, const std::string& symbol,
+                                 llvm::LLVMContext& context) {
+  mlir::MLIRContext* mlir_context = task.block->getParentOp()->getContext();
+  Complaints complaints(mlir_context);
+  mlir::Location loc = mlir::UnknownLoc::get(mlir_context);
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
+  mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(module->getBody());
+  SmallVector<mlir::Type> memrefs;
+  for (mlir::RankedTensorType type : bufferTypes(*task.block)) {
+    memrefs.push_back(mlir::MemRefType::get({type.getNumElements()}, type.getElementType()));
+  }
+  auto function = makeBody(b, loc, *task.block, memrefs, plan.scratch_bytes);
+  b.setInsertionPointToStart(&function.front());
+  TET_RETURN_IF_ERROR(emitRange(b, loc, plan, function));
+  b.setInsertionPointToEnd(&function.front());
+  mlir::func::ReturnOp::create(b, loc);
+  mlir::PassManager pm(mlir_context);
+  TET_ASSIGN_OR_RETURN(LoweredKernel kernel, toLlvm(*module, task, symbol, memrefs.size(), plan.scratch_bytes > 0, pm,
+                                                    complaints, context));
+  kernel.entry.units = plan.units;
+  kernel.entry.granularity = plan.granularity;
+  kernel.entry.scratch_bytes = plan.scratch_bytes;
+  return kernel;
+}
+
+Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, llvm::LLVMContext& context) {
+  mlir::MLIRContext* mlir_context = task.block->getParentOp()->getContext();
+  Complaints complaints(mlir_context);
+  mlir::Location loc = mlir::UnknownLoc::get(mlir_context);
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
+  mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(module->getBody());
+  SmallVector<mlir::Type> memrefs;
+  for (mlir::RankedTensorType type : bufferTypes(*task.block)) {
+    memrefs.push_back(mlir::MemRefType::get(type.getShape(), type.getElementType()));
+  }
+  auto function = makeBody(b, loc, *task.block, memrefs, 0);
+  b.setInsertionPointToStart(&function.front());
+  mlir::IRMapping map;
+  for (mlir::BlockArgument argument : task.block->getArguments()) {
+    map.map(argument, mlir::bufferization::ToTensorOp::create(b, loc, argument.getType(),
+                                                               function.getArgument(argument.getArgNumber()),
+                                                               /*restrict=*/true));
+  }
+  for (mlir::Operation& op : task.block->without_terminator()) b.clone(op, map);
+  for (auto [i, value] : llvm::enumerate(task.block->getTerminator()->getOperands())) {
+    auto write = mlir::bufferization::MaterializeInDestinationOp::create(
+        b, loc, mlir::Type(), map.lookupOrDefault(value), function.getArgument(task.block->getNumArguments() + i),
+        /*restrict=*/true, /*writable=*/true);
+    (void)write;
+  }
+  mlir::func::ReturnOp::create(b, loc);
+  mlir::PassManager pm(mlir_context);
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
+  pm.addPass(mlir::bufferization::createEmptyTensorEliminationPass());
+  pm.addPass(mlir::bufferization::createOneShotBufferizePass());
+  mlir::bufferization::buildBufferDeallocationPipeline(pm);
+  pm.addPass(mlir::createConvertBufferizationToMemRefPass());
+  pm.addNestedPass<mlir::func::FuncOp>(mlir::createConvertLinalgToLoopsPass());
+  TET_ASSIGN_OR_RETURN(LoweredKernel kernel,
+                       toLlvm(*module, task, symbol, memrefs.size(), false, pm, complaints, context));
+  return kernel;
+}
+
+}  // namespace tetrarch::compile::cpu
