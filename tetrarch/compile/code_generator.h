@@ -42,6 +42,10 @@ struct KernelEntry {
   int64_t granularity = 1;      // ranges should begin at multiples of this for full speed
   int64_t workspace_bytes = 0;  // devices: one buffer for one launch, passed after the outputs; 0 = none
   int64_t scratch_bytes = 0;    // CPU: private to each worker, 64-byte aligned; 0 = none
+  // How units map to the first output, so that unlike devices can divide the task: see abi::KernelEntry. 0 = they do
+  // not, the task stays whole.
+  int64_t rows = 0;
+  int64_t row_tile = 1;
 };
 
 // Code of some tasks for one kind of processor.
