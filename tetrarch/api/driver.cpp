@@ -1,0 +1,165 @@
+#include "tetrarch/api/driver.h"
+
+#include <fstream>
+
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Host.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "tetrarch/api/codegen.h"
+#include "tetrarch/api/device_spec.h"
+#include "tetrarch/api/task_graph.h"
+#include "tetrarch/api/variant.h"
+#include "tetrarch/api/version.h"
+#include "tetrarch/compile/pipeline.h"
+#include "tetrarch/graph/parse.h"
+#include "tetrarch/import/onnx/import.h"
+
+namespace tetrarch::api {
+namespace {
+
+using Graph = mlir::OwningOpRef<mlir::ModuleOp>;
+
+std::unique_ptr<mlir::MLIRContext> makeContext() {
+  auto context = tet::makeContext();
+  mlir::DialectRegistry registry;
+  compile::registerCodegenDialects(registry);
+  context->appendDialectRegistry(registry);
+  return context;
+}
+
+Result<Graph> import(mlir::MLIRContext& context, const ModelSource& source, const Binding& binding, Needs* needs) {
+  OnnxImportOptions options;
+  options.dims = binding.dims;
+  options.values = binding.values;
+  options.shapes = binding.shapes;
+  OnnxNeeds missing;
+  auto graph = source.in_memory
+                   ? importOnnx(context, source.bytes, source.name, source.folder, options, &missing)
+                   : importOnnx(context, source.path, options, &missing);
+  if (needs) *needs = {missing.values, missing.dims};
+  return graph;
+}
+
+Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string_view stop_after) {
+  compile::PipelineOptions pipeline;
+  pipeline.stop_after = stop_after;
+  // A stage is announced when the one before it is done.
+  const auto names = compile::stageNames();
+  pipeline.on_stage = [&](std::string_view stage, double) {
+    for (size_t i = 0; i + 1 < names.size(); ++i) {
+      if (names[i] == stage && options.progress) options.progress({std::string(names[i + 1]), "", 0, 0});
+    }
+  };
+  return compile::runPipeline(graph, pipeline);
+}
+
+// Name, hash and bindings: where the artifact comes from.
+Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Manifest& manifest) {
+  std::vector<std::byte> bytes = source.bytes;
+  if (!source.in_memory) {
+    std::ifstream file(source.path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const auto* begin = reinterpret_cast<const std::byte*>(text.data());
+    bytes.assign(begin, begin + text.size());
+  }
+  const std::filesystem::path path = source.in_memory ? source.name : source.path;
+  manifest.model = path.stem().string();
+  manifest.source = path.filename().string();
+  manifest.source_hash = abi::hexHash(bytes);
+  manifest.dims = binding.dims;
+  manifest.maker = {TETRARCH_VERSION, LLVM_VERSION_STRING, llvm::sys::getHostCPUName().str(), ""};
+  for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+    if (feature.second) manifest.maker.host_features += (manifest.maker.host_features.empty() ? "" : " ") + feature.first().str();
+  }
+  return {};
+}
+
+// The plan that runs, then each device alone where it can run the whole model.
+Status addPlans(abi::Manifest& manifest, const DriverOptions& options) {
+  if (options.progress) options.progress({"plan", "", 0, 0});
+  TET_ASSIGN_OR_RETURN(abi::PlanEntry chosen, choosePlan(manifest, options.devices, options.place, options.divide));
+  std::vector<abi::PlanEntry> plans{chosen};
+  if (options.devices.size() > 1) {
+    for (const abi::SinglePrice& single : chosen.singles) {
+      const abi::PlanDevice& device = chosen.devices[single.device];
+      abi::PlanEntry plan = run::singleDevicePlan(manifest, device);
+      plan.name = deviceSpec(device);
+      plan.seconds = plan.lower_bound_seconds = single.seconds;
+      plan.source = single.source;
+      plan.singles = {{0, single.seconds, single.source}};
+      plans.push_back(std::move(plan));
+    }
+  }
+  manifest.plans = std::move(plans);
+  return {};
+}
+
+Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph, const std::vector<Section>& sections,
+                                                  const std::string& name) {
+  abi::ArtifactWriter writer;
+  if (!graph.weights.empty()) writer.addWeights(graph.weights);
+  for (const Section& section : sections) {
+    section.type == TET_SECTION_CODE ? writer.addCode(section.bytes) : writer.addBinary(section.bytes);
+  }
+  TET_ASSIGN_OR_RETURN(const auto image, writer.toImage(graph.manifest));
+  return abi::Artifact::fromBytes(image.bytes, name, image.owner);
+}
+
+std::vector<ModelPort> portsOf(const std::vector<OnnxValue>& values) {
+  std::vector<ModelPort> ports;
+  for (const OnnxValue& value : values) {
+    ModelPort port{value.name, value.element.value_or(ElementType::F32), value.dims.has_value(), {}, {}};
+    if (value.dims) {
+      for (const OnnxDim& dim : *value.dims) port.shape.push_back(dim.size), port.dim_names.push_back(dim.name);
+    }
+    ports.push_back(std::move(port));
+  }
+  return ports;
+}
+
+}  // namespace
+
+Result<ModelInterface> describeModel(const ModelSource& source) {
+  TET_ASSIGN_OR_RETURN(const OnnxInterface interface,
+                       source.in_memory ? describeOnnx(source.bytes, source.name) : describeOnnx(source.path));
+  return ModelInterface{portsOf(interface.inputs), portsOf(interface.outputs)};
+}
+
+Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source, const Binding& binding,
+                                                             const DriverOptions& options, Needs* needs) {
+  const auto context = makeContext();
+  if (options.progress) options.progress({"import", "", 0, 0});
+  TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, needs));
+  TET_RETURN_IF_ERROR(runStages(*graph, options, compile::stageNames().back()));
+  TET_ASSIGN_OR_RETURN(TaskGraph tasks, collectTasks(*graph));
+  TET_RETURN_IF_ERROR(describeOrigin(source, binding, tasks.manifest));
+  const int first_section = tasks.weights.empty() ? 0 : 1;
+  TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
+  TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
+  TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
+  return pack(tasks, sections, source.title());
+}
+
+Result<std::string> graphText(const ModelSource& source, const Binding& binding, const std::string& stage) {
+  const auto context = makeContext();
+  Needs needs;
+  TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, &needs));
+  TET_RETURN_IF_ERROR(runStages(*graph, {}, stage));
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  mlir::OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(16).elideLargeResourceString(16);
+  graph.get()->print(stream, flags);
+  return text + "\n";
+}
+
+std::vector<std::string> driverStages() {
+  std::vector<std::string> names;
+  for (std::string_view name : compile::stageNames()) names.emplace_back(name);
+  return names;
+}
+
+}  // namespace tetrarch::api

@@ -1,0 +1,121 @@
+#include "tetrarch/api/task_graph.h"
+
+#include <cstring>
+
+#include "llvm/ADT/DenseMap.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tetrarch/graph/constants.h"
+#include "tetrarch/graph/tet.h"
+#include "tetrarch/graph/types.h"
+
+namespace tetrarch::api {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+class Collector {
+ public:
+  Result<TaskGraph> run(mlir::func::FuncOp main) {
+    for (unsigned i = 0; i < main.getNumArguments(); ++i) {
+      TET_RETURN_IF_ERROR(addInput(main, i));
+    }
+    for (mlir::Operation& op : main.getBody().front()) {
+      TET_RETURN_IF_ERROR(add(main, op));
+    }
+    return std::move(graph_);
+  }
+
+ private:
+  Status add(mlir::func::FuncOp main, mlir::Operation& op) {
+    if (auto constant = llvm::dyn_cast<tet::ConstantOp>(op)) return addConstant(constant);
+    if (auto reshape = llvm::dyn_cast<tet::ReshapeOp>(op)) return addAlias(reshape);
+    if (auto task = llvm::dyn_cast<tet::TaskOp>(op)) return addTask(task);
+    if (llvm::isa<mlir::func::ReturnOp>(op)) return addOutputs(main, op);
+    return internalError("'{}' is left beside the tasks", op.getName().getStringRef().str());
+  }
+
+  int addTensor(mlir::Value value, abi::TensorKind kind) {
+    abi::TensorEntry entry{tet::elementTypeOf(value), tet::shapeOf(value), 0, kind};
+    entry.bytes = byteSize(entry.type);
+    for (int64_t dim : entry.shape) entry.bytes *= static_cast<uint64_t>(dim);
+    const int number = static_cast<int>(graph_.manifest.tensors.size());
+    graph_.manifest.tensors.push_back(std::move(entry));
+    numbers_[value] = number;
+    return number;
+  }
+
+  Status addInput(mlir::func::FuncOp main, unsigned i) {
+    const auto name = main.getArgAttrOfType<mlir::StringAttr>(i, "tet.name");
+    if (!name) return internalError("input {} has no name", i);
+    const int tensor = addTensor(main.getArgument(i), abi::TensorKind::Input);
+    const abi::TensorEntry& entry = graph_.manifest.tensors[tensor];
+    graph_.manifest.inputs.push_back({name.str(), entry.type, entry.shape, tensor});
+    return {};
+  }
+
+  Status addConstant(tet::ConstantOp op) {
+    TET_ASSIGN_OR_RETURN(const Tensor value, tet::tensorOf(op.getValue()));
+    const int number = addTensor(op.getResult(), abi::TensorKind::Constant);
+    auto& weights = graph_.weights;
+    weights.resize((weights.size() + kAlignment - 1) / kAlignment * kAlignment);
+    graph_.manifest.tensors[number].offset = weights.size();
+    const auto* bytes = static_cast<const std::byte*>(value.data());
+    weights.insert(weights.end(), bytes, bytes + value.bytes());
+    return {};
+  }
+
+  Status addAlias(tet::ReshapeOp op) {
+    const int of = abi::rootTensor(graph_.manifest, numbers_.lookup(op.getOperand()));
+    const abi::TensorEntry target = graph_.manifest.tensors[of];
+    const int number = addTensor(op.getResult(), target.kind);
+    graph_.manifest.tensors[number].alias_of = of;
+    graph_.manifest.tensors[number].offset = target.offset;
+    return {};
+  }
+
+  Status addTask(tet::TaskOp op) {
+    mlir::Block& block = op.getBody().front();
+    compile::Task task{op.getName().str(), &block, compile::taskHash(block)};
+    abi::TaskEntry entry;
+    entry.name = task.name;
+    entry.root = op.getRoot() ? op.getRoot()->str() : op.getComposite() ? op.getComposite()->str() : "elementwise";
+    entry.hash = fmt::format("{:016x}", task.hash);
+    for (mlir::Value input : op.getInputs()) entry.inputs.push_back(numbers_.lookup(input));
+    for (mlir::Value result : op.getResults()) entry.outputs.push_back(addTensor(result, abi::TensorKind::Temporary));
+    entry.bytes = static_cast<double>(bytesOf(entry.inputs) + bytesOf(entry.outputs));
+    if (auto flops = op->getAttrOfType<mlir::IntegerAttr>("flops")) entry.flops = static_cast<double>(flops.getInt());
+    graph_.manifest.tasks.push_back(std::move(entry));
+    graph_.tasks.push_back(std::move(task));
+    return {};
+  }
+
+  Status addOutputs(mlir::func::FuncOp main, mlir::Operation& op) {
+    for (unsigned i = 0; i < op.getNumOperands(); ++i) {
+      const auto name = main.getResultAttrOfType<mlir::StringAttr>(i, "tet.name");
+      if (!name) return internalError("output {} has no name", i);
+      const int tensor = numbers_.lookup(op.getOperand(i));
+      const abi::TensorEntry& entry = graph_.manifest.tensors[tensor];
+      graph_.manifest.outputs.push_back({name.str(), entry.type, entry.shape, tensor});
+    }
+    return {};
+  }
+
+  uint64_t bytesOf(const std::vector<int>& tensors) const {
+    uint64_t bytes = 0;
+    for (int t : tensors) bytes += graph_.manifest.tensors[t].bytes;
+    return bytes;
+  }
+
+  TaskGraph graph_;
+  llvm::DenseMap<mlir::Value, int> numbers_;
+};
+
+}  // namespace
+
+Result<TaskGraph> collectTasks(mlir::ModuleOp module) {
+  auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
+  if (!main || !main.getBody().hasOneBlock()) return internalError("the graph has no function 'main' of one block");
+  return Collector().run(main);
+}
+
+}  // namespace tetrarch::api
