@@ -10,6 +10,7 @@
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/graph/types.h"
 #include "tetrarch/run/measure.h"
+#include "tetrarch/run/program.h"
 
 namespace tetrarch::api {
 namespace {
@@ -60,12 +61,7 @@ Result<std::vector<run::KernelBuffer>> buffersOf(const Task& task) {
   return buffers;
 }
 
-bool takes(const run::Device& device, const std::string& format) {
-  const auto& formats = device.info().formats;
-  return std::find(formats.begin(), formats.end(), format) != formats.end();
-}
-
-// Times a candidate of the tuner on the device. A blob is loaded once for all its entries.
+// Times a candidate of the tuner on the device.
 class Stopwatch {
  public:
   explicit Stopwatch(std::shared_ptr<run::Device> device) : device_(std::move(device)) {}
@@ -93,8 +89,10 @@ compile::TuningCache tuningOf(const DriverOptions& options, const run::Device& d
         return found ? *found : std::nullopt;
       },
       // A choice that cannot be kept is only searched for again.
-      .store = [=](uint64_t hash, std::string_view target,
-                   std::string_view choice) { (void)profile->setTuning(key(hash), std::string(target) + " " + machine, std::string(choice)); },
+      .store =
+          [=](uint64_t hash, std::string_view target, std::string_view choice) {
+            (void)profile->setTuning(key(hash), std::string(target) + " " + machine, std::string(choice));
+          },
   };
 }
 
@@ -201,7 +199,8 @@ class CostMeter {
     for (size_t i = 0; i < graph_.tasks.size(); ++i) {
       if (code.kernels[i].symbol.empty()) continue;
       const double seconds = generator->estimate(graph_.tasks[i]).seconds;
-      graph_.manifest.costs.push_back({static_cast<int>(i), spec_, seconds, 0, std::nullopt, abi::Source::Modelled});
+      graph_.manifest.costs.push_back(
+          {static_cast<int>(i), spec_, seconds, 0, std::nullopt, abi::Source::Modelled});
     }
     return {};
   }
@@ -215,11 +214,13 @@ class CostMeter {
       auto it = known.find(graph_.tasks[i].hash);
       if (it == known.end()) {
         auto cost = costOf(module, code.kernels[i].symbol, i);
-        if (!cost) return cost.error().withContext(fmt::format("task '{}' on {}", graph_.tasks[i].name, spec_));
+        if (!cost)
+          return cost.error().withContext(fmt::format("task '{}' on {}", graph_.tasks[i].name, spec_));
         it = known.emplace(graph_.tasks[i].hash, *cost).first;
       }
       const plan::Measurement& cost = it->second;
-      graph_.manifest.costs.push_back({static_cast<int>(i), spec_, cost.mean, cost.stddev, std::nullopt, cost.source});
+      graph_.manifest.costs.push_back(
+          {static_cast<int>(i), spec_, cost.mean, cost.stddev, std::nullopt, cost.source});
     }
     return {};
   }
@@ -227,7 +228,8 @@ class CostMeter {
   // From the profile, where this very code was timed on this device before, else by timing it.
   Result<plan::Measurement> costOf(const run::Module& module, const std::string& symbol, size_t task) {
     const std::string kernel = blob_ + "/" + symbol;
-    const std::string machine = fmt::format("{}|{}|{}", spec_, device_.info().description, device_.info().driver);
+    const std::string machine =
+        fmt::format("{}|{}|{}", spec_, device_.info().description, device_.info().driver);
     const auto known = options_.profile->cost(kernel, machine, kClock);
     if (known && *known) return **known;
     TET_ASSIGN_OR_RETURN(const auto buffers, buffersWithWeights(task));
@@ -280,7 +282,8 @@ Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions&
     TET_ASSIGN_OR_RETURN(auto blobs, compileWith(*generator, device, options, taken));
     if (taken.empty()) blobs.push_back({device->info().formats.empty() ? "none" : device->info().formats[0]});
     for (CodeBlob& blob : blobs) {
-      graph.manifest.code.push_back(codeEntry(*generator, device->info().device_class, blob, unique, declined));
+      graph.manifest.code.push_back(
+          codeEntry(*generator, device->info().device_class, blob, unique, declined));
       graph.manifest.code.back().section = sections.add(TET_SECTION_CODE, std::move(blob.bytes));
     }
   }

@@ -10,9 +10,10 @@
 
 namespace tetrarch::api {
 
-// Code of every task for each class of the devices: fills manifest.code and gives the sections that it names, in order.
-// `first_section` is the number of the first. Equal tasks are compiled once; a task that a generator declines gets an
-// entry with the reason. An error when a generator fails, or when no generator writes for a device's formats.
+// Code of every task for each class of the devices: fills manifest.code and gives the sections that it names,
+// in order. `first_section` is the number of the first. Equal tasks are compiled once; a task that a
+// generator declines gets an entry with the reason. An error when a generator fails, or when no generator
+// writes for a device's formats.
 struct Section {
   uint32_t type;
   std::vector<std::byte> bytes;
@@ -20,8 +21,9 @@ struct Section {
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section);
 
 // Times each task on each device, or takes the time from the profile: fills manifest.costs. Without
-// options.measure costs are the generators' estimates. A driver's own form of the code, once made, is appended to the
-// sections, so that loading the artifact is quick.
-Status measureCosts(TaskGraph& graph, const DriverOptions& options, std::vector<Section>& sections, int first_section);
+// options.measure costs are the generators' estimates. A driver's own form of the code, once made, is
+// appended to the sections, so that loading the artifact is quick.
+Status measureCosts(TaskGraph& graph, const DriverOptions& options, std::vector<Section>& sections,
+                    int first_section);
 
 }  // namespace tetrarch::api

@@ -30,7 +30,8 @@ std::unique_ptr<mlir::MLIRContext> makeContext() {
   return context;
 }
 
-Result<Graph> import(mlir::MLIRContext& context, const ModelSource& source, const Binding& binding, Needs* needs) {
+Result<Graph> import(mlir::MLIRContext& context, const ModelSource& source, const Binding& binding,
+                     Needs* needs) {
   OnnxImportOptions options;
   options.dims = binding.dims;
   options.values = binding.values;
@@ -65,14 +66,16 @@ Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Ma
     const auto* begin = reinterpret_cast<const std::byte*>(text.data());
     bytes.assign(begin, begin + text.size());
   }
-  const std::filesystem::path path = source.in_memory ? source.name : source.path;
+  const std::filesystem::path path = source.title();
   manifest.model = path.stem().string();
   manifest.source = path.filename().string();
   manifest.source_hash = abi::hexHash(bytes);
   manifest.dims = binding.dims;
   manifest.maker = {TETRARCH_VERSION, LLVM_VERSION_STRING, llvm::sys::getHostCPUName().str(), ""};
   for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
-    if (feature.second) manifest.maker.host_features += (manifest.maker.host_features.empty() ? "" : " ") + feature.first().str();
+    if (feature.second)
+      manifest.maker.host_features +=
+          (manifest.maker.host_features.empty() ? "" : " ") + feature.first().str();
   }
   return {};
 }
@@ -80,7 +83,8 @@ Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Ma
 // The plan that runs, then each device alone where it can run the whole model.
 Status addPlans(abi::Manifest& manifest, const DriverOptions& options) {
   if (options.progress) options.progress({"plan", "", 0, 0});
-  TET_ASSIGN_OR_RETURN(abi::PlanEntry chosen, choosePlan(manifest, options.devices, options.place, options.divide));
+  TET_ASSIGN_OR_RETURN(abi::PlanEntry chosen,
+                       choosePlan(manifest, options.devices, options.place, options.divide));
   std::vector<abi::PlanEntry> plans{chosen};
   if (options.devices.size() > 1) {
     for (const abi::SinglePrice& single : chosen.singles) {
@@ -97,7 +101,8 @@ Status addPlans(abi::Manifest& manifest, const DriverOptions& options) {
   return {};
 }
 
-Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph, const std::vector<Section>& sections,
+Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph,
+                                                  const std::vector<Section>& sections,
                                                   const std::string& name) {
   abi::ArtifactWriter writer;
   if (!graph.weights.empty()) writer.addWeights(graph.weights);
@@ -113,7 +118,8 @@ std::vector<ModelPort> portsOf(const std::vector<OnnxValue>& values) {
   for (const OnnxValue& value : values) {
     ModelPort port{value.name, value.element.value_or(ElementType::F32), value.dims.has_value(), {}, {}};
     if (value.dims) {
-      for (const OnnxDim& dim : *value.dims) port.shape.push_back(dim.size), port.dim_names.push_back(dim.name);
+      for (const OnnxDim& dim : *value.dims)
+        port.shape.push_back(dim.size), port.dim_names.push_back(dim.name);
     }
     ports.push_back(std::move(port));
   }
@@ -123,12 +129,14 @@ std::vector<ModelPort> portsOf(const std::vector<OnnxValue>& values) {
 }  // namespace
 
 Result<ModelInterface> describeModel(const ModelSource& source) {
-  TET_ASSIGN_OR_RETURN(const OnnxInterface interface,
-                       source.in_memory ? describeOnnx(source.bytes, source.name) : describeOnnx(source.path));
+  TET_ASSIGN_OR_RETURN(const OnnxInterface interface, source.in_memory
+                                                          ? describeOnnx(source.bytes, source.name)
+                                                          : describeOnnx(source.path));
   return ModelInterface{portsOf(interface.inputs), portsOf(interface.outputs)};
 }
 
-Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source, const Binding& binding,
+Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source,
+                                                             const Binding& binding,
                                                              const DriverOptions& options, Needs* needs) {
   const auto context = makeContext();
   if (options.progress) options.progress({"import", "", 0, 0});

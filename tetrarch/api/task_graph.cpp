@@ -78,12 +78,16 @@ class Collector {
     compile::Task task{op.getName().str(), &block, compile::taskHash(block)};
     abi::TaskEntry entry;
     entry.name = task.name;
-    entry.root = op.getRoot() ? op.getRoot()->str() : op.getComposite() ? op.getComposite()->str() : "elementwise";
+    entry.root = op.getRoot()        ? op.getRoot()->str()
+                 : op.getComposite() ? op.getComposite()->str()
+                                     : "elementwise";
     entry.hash = fmt::format("{:016x}", task.hash);
     for (mlir::Value input : op.getInputs()) entry.inputs.push_back(numbers_.lookup(input));
-    for (mlir::Value result : op.getResults()) entry.outputs.push_back(addTensor(result, abi::TensorKind::Temporary));
+    for (mlir::Value result : op.getResults())
+      entry.outputs.push_back(addTensor(result, abi::TensorKind::Temporary));
     entry.bytes = static_cast<double>(bytesOf(entry.inputs) + bytesOf(entry.outputs));
-    if (auto flops = op->getAttrOfType<mlir::IntegerAttr>("flops")) entry.flops = static_cast<double>(flops.getInt());
+    if (auto flops = op->getAttrOfType<mlir::IntegerAttr>("flops"))
+      entry.flops = static_cast<double>(flops.getInt());
     graph_.manifest.tasks.push_back(std::move(entry));
     graph_.tasks.push_back(std::move(task));
     return {};
@@ -114,7 +118,8 @@ class Collector {
 
 Result<TaskGraph> collectTasks(mlir::ModuleOp module) {
   auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
-  if (!main || !main.getBody().hasOneBlock()) return internalError("the graph has no function 'main' of one block");
+  if (!main || !main.getBody().hasOneBlock())
+    return internalError("the graph has no function 'main' of one block");
   return Collector().run(main);
 }
 

@@ -16,7 +16,8 @@ struct TaskGraph {
   std::vector<std::byte> weights;    // constants at the offsets that the manifest names
 };
 
-// Internal when the module is not what the pipeline's last stage promises: constants, reshapes and tasks alone.
+// Internal when the module is not what the pipeline's last stage promises: constants, reshapes and tasks
+// alone.
 Result<TaskGraph> collectTasks(mlir::ModuleOp module);
 
 }  // namespace tetrarch::api
