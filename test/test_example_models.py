@@ -17,7 +17,11 @@ from examples.models import legacy_pth
 def checkpoint(tmp_path):
     """A checkpoint in the old format, written by PyTorch itself."""
     path = tmp_path / "weights.pth"
-    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([7, 8]), "t": torch.arange(6.0).reshape(2, 3).T}
+    tensors = {
+        "a": torch.arange(6.0).reshape(2, 3),
+        "b": torch.tensor([7, 8]),
+        "t": torch.arange(6.0).reshape(2, 3).T,
+    }
     torch.save(tensors, path, _use_new_zipfile_serialization=False)
     return path
 

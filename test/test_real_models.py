@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 import tetrarch
 from conftest import assert_close, onnxruntime_outputs
-
 from examples.models import efficientnet_lite0, minilm, ppocr
 from examples.models.photographs import as_input, centre_crop, photograph
 
@@ -30,7 +30,11 @@ def program(model: str, device: str) -> tetrarch.Program:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("picture", "expected"),
-    [("chelsea", ("tiger cat", "tabby", "Egyptian cat")), ("coffee", ("espresso", "cup")), ("flower", ("daisy",))],
+    [
+        ("chelsea", ("tiger cat", "tabby", "Egyptian cat")),
+        ("coffee", ("espresso", "cup")),
+        ("flower", ("daisy",)),
+    ],
 )
 def test_efficientnet_names_what_is_on_the_photograph(device, picture, expected):
     image = as_input(centre_crop(photograph(picture)))
