@@ -1,6 +1,8 @@
 #include "tetrarch/devices/opencl/queue.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "tetrarch/base/trace.h"
 
@@ -69,10 +71,10 @@ void tet_queue::State::writeReceipts(uint64_t sequence) {
   std::vector<PendingReceipt> done;
   {
     std::lock_guard lock(mutex);
-    auto later = std::ranges::stable_partition(
-        receipts, [&](const PendingReceipt& r) { return r.sequence < sequence; });
-    done.assign(receipts.begin(), later.begin());
-    receipts.erase(receipts.begin(), later.begin());
+    std::vector<PendingReceipt> later;
+    for (const PendingReceipt& receipt : receipts)
+      (receipt.sequence < sequence ? done : later).push_back(receipt);
+    receipts = std::move(later);
   }
   const bool alive = device->checkAlive().ok();
   for (const PendingReceipt& pending : done) {
