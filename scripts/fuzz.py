@@ -2,7 +2,7 @@
 
 Inputs that break a target are kept in build-asan/findings/, inputs that reach new code in build-asan/corpus/.
 
-    python scripts/fuzz.py --seconds 3600 --only import_onnx_fuzzer
+    python scripts/fuzz.py --seconds 3600 --only artifact_fuzz
 """
 
 from __future__ import annotations
