@@ -1,0 +1,174 @@
+// Gather as one parallel linalg.generic that computes its indices, scatter as a loop over the updates in their order.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tetrarch/compile/lower/lower_op.h"
+#include "tetrarch/graph/types.h"
+
+namespace tetrarch::compile {
+namespace {
+
+namespace arith = mlir::arith;
+namespace tensor = mlir::tensor;
+using mlir::AffineExpr;
+using mlir::AffineMap;
+using mlir::Type;
+using mlir::Value;
+using Ints = llvm::ArrayRef<int64_t>;
+
+// How the dimensions of a window (gather's result, scatter's updates) relate to the operand and to the index tensor.
+struct WindowDims {
+  Dims operand_of_offset;  // operand dimension of each offset dimension, in order
+  Dims batch;              // the other dimensions of the window, in order
+};
+
+WindowDims windowDims(int64_t operand_rank, int64_t window_rank, Ints offset_dims, Ints collapsed, Ints batching) {
+  WindowDims dims;
+  for (int64_t dim = 0; dim < operand_rank; ++dim) {
+    if (!llvm::is_contained(collapsed, dim) && !llvm::is_contained(batching, dim)) dims.operand_of_offset.push_back(dim);
+  }
+  for (int64_t dim = 0; dim < window_rank; ++dim) {
+    if (!llvm::is_contained(offset_dims, dim)) dims.batch.push_back(dim);
+  }
+  return dims;
+}
+
+// Window dimensions along which the index tensor's dimensions run; -1 for that of the index vector.
+Dims indexDims(int64_t rank, int64_t index_vector_dim, Ints batch) {
+  Dims dims;
+  for (int64_t dim = 0, next = 0; dim < rank; ++dim) dims.push_back(dim == index_vector_dim ? -1 : batch[next++]);
+  return dims;
+}
+
+}  // namespace
+
+mlir::LogicalResult lowerGather(Lowering& lowering, tet::GatherOp op) {
+  Builder& b = lowering.b;
+  Value operand = lowering.tensor(op.getOperand());
+  auto shape = shapeOf(op.getResult()), operand_shape = shapeOf(operand);
+  const int64_t rank = shape.size(), index_rank = shapeOf(op.getStartIndices()).size();
+  WindowDims dims = windowDims(operand_shape.size(), rank, op.getOffsetDims(), op.getCollapsedSliceDims(),
+                               op.getOperandBatchingDims());
+  Dims index_dims = indexDims(index_rank, op.getIndexVectorDim(), dims.batch);
+  if (op.getType().getNumElements() == 0) {
+    lowering.bind(op.getResult(), emptyTensor(b, shape, elementOf(operand)));
+    return mlir::success();
+  }
+
+  GenericBuilder generic(lowering, shape, rank);
+  Builder& body = generic.body();
+  Values position(operand_shape.size());
+  auto advance = [&](int64_t dim, Value by) {
+    position[dim] = position[dim] ? Value(arith::AddIOp::create(body, position[dim], by)) : by;
+  };
+  for (auto [k, dim] : llvm::enumerate(op.getStartIndexMap())) {
+    llvm::SmallVector<AffineExpr> exprs;
+    for (int64_t from : index_dims) exprs.push_back(from < 0 ? b.getAffineConstantExpr(k) : b.getAffineDimExpr(from));
+    Value start = generic.expression(op.getStartIndices(), AffineMap::get(rank, 0, exprs, b.getContext()));
+    advance(dim, clampedIndex(body, start, elementOf(op.getStartIndices()), operand_shape[dim] - op.getSliceSizes()[dim]));
+  }
+  for (auto [dim, index_dim] : llvm::zip(op.getOperandBatchingDims(), op.getStartIndicesBatchingDims())) {
+    advance(dim, generic.index(b.getAffineDimExpr(index_dims[index_dim])));
+  }
+  for (auto [offset, dim] : llvm::zip(op.getOffsetDims(), dims.operand_of_offset)) {
+    advance(dim, generic.index(b.getAffineDimExpr(offset)));
+  }
+  for (Value& value : position) {
+    if (!value) value = arith::ConstantIndexOp::create(body, 0);
+  }
+  Value element = tensor::ExtractOp::create(body, operand, position);
+  generic.output(emptyTensor(b, shape, elementOf(operand)), AffineMap::getMultiDimIdentityMap(rank, b.getContext()));
+  lowering.bind(op.getResult(), generic.finish(element).front());
+  return mlir::success();
+}
+
+namespace {
+
+// An index of scatter along one dimension, and whether it lies inside.
+class ScatterPosition {
+ public:
+  ScatterPosition(Builder& b, int64_t rank) : b_(b), position_(rank) {}
+
+  void advance(int64_t dim, Value by) {
+    position_[dim] = position_[dim] ? Value(arith::AddIOp::create(b_, position_[dim], by)) : by;
+  }
+  // Brings the position inside (0 along dimensions where it is not) and returns the condition; null = always inside.
+  Value clampInside(Ints shape) {
+    Value inside;
+    Value zero = arith::ConstantIndexOp::create(b_, 0);
+    for (auto [index, extent] : llvm::zip(position_, shape)) {
+      if (!index) {
+        index = zero;
+        continue;
+      }
+      Value end = arith::ConstantIndexOp::create(b_, extent);
+      Value fits = arith::CmpIOp::create(b_, arith::CmpIPredicate::ult, index, end);
+      index = arith::SelectOp::create(b_, fits, index, zero);
+      inside = inside ? Value(arith::AndIOp::create(b_, inside, fits)) : fits;
+    }
+    return inside;
+  }
+  Values& values() { return position_; }
+
+ private:
+  Builder& b_;
+  Values position_;
+};
+
+// One element of the updates, at `at`, combined into `result`.
+Value scatterElement(Lowering& lowering, Builder& b, tet::ScatterOp op, mlir::ValueRange at, Value result, Value indices,
+                     Value updates) {
+  const int64_t rank = shapeOf(result).size();
+  WindowDims dims = windowDims(rank, at.size(), op.getUpdateWindowDims(), op.getInsertedWindowDims(), op.getInputBatchingDims());
+  Dims index_dims = indexDims(shapeOf(indices).size(), op.getIndexVectorDim(), dims.batch);
+  ScatterPosition position(b, rank);
+  for (auto [k, dim] : llvm::enumerate(op.getScatterDimsToOperandDims())) {
+    Values index_at;
+    for (int64_t from : index_dims) {
+      index_at.push_back(from < 0 ? Value(arith::ConstantIndexOp::create(b, k)) : at[from]);
+    }
+    Type element = elementOf(op.getScatterIndices());
+    Value start = loadScalar(b, tensor::ExtractOp::create(b, indices, index_at), element);
+    Value wide = convertScalar(b, start, element, b.getI64Type());
+    position.advance(dim, arith::IndexCastOp::create(b, b.getIndexType(), wide));
+  }
+  for (auto [dim, index_dim] : llvm::zip(op.getInputBatchingDims(), op.getScatterIndicesBatchingDims())) {
+    position.advance(dim, at[index_dims[index_dim]]);
+  }
+  for (auto [window, dim] : llvm::zip(op.getUpdateWindowDims(), dims.operand_of_offset)) position.advance(dim, at[window]);
+  Value inside = position.clampInside(shapeOf(result));
+
+  Type element = elementOf(op.getInput());
+  Value stored = tensor::ExtractOp::create(b, result, position.values());
+  Value update = loadScalar(b, tensor::ExtractOp::create(b, updates, at), element);
+  Value combined = combine(b, op.getKind(), loadScalar(b, stored, element), update, element);
+  Value next = storeScalar(b, roundScalar(b, combined, element), element);
+  if (inside) next = arith::SelectOp::create(b, inside, next, stored);
+  return tensor::InsertOp::create(b, next, result, position.values());
+}
+
+}  // namespace
+
+mlir::LogicalResult lowerScatter(Lowering& lowering, tet::ScatterOp op) {
+  Builder& b = lowering.b;
+  Value input = lowering.tensor(op.getInput()), indices = lowering.tensor(op.getScatterIndices());
+  Value updates = lowering.tensor(op.getUpdates());
+  if (op.getType().getNumElements() == 0) {
+    lowering.bind(op.getResult(), input);
+    return mlir::success();
+  }
+  Value zero = arith::ConstantIndexOp::create(b, 0), one = arith::ConstantIndexOp::create(b, 1);
+  Values ends;
+  for (int64_t extent : shapeOf(updates)) ends.push_back(arith::ConstantIndexOp::create(b, extent));
+  Values zeros(ends.size(), zero), ones(ends.size(), one);
+  auto nest = mlir::scf::buildLoopNest(
+      b, b.getLoc(), zeros, ends, ones, mlir::ValueRange{input},
+      [&](mlir::OpBuilder& inner, mlir::Location loc, mlir::ValueRange at, mlir::ValueRange carried) {
+        Builder body(loc, inner);
+        return mlir::scf::ValueVector{scatterElement(lowering, body, op, at, carried[0], indices, updates)};
+      });
+  lowering.bind(op.getResult(), nest.results.front());
+  return mlir::success();
+}
+
+}  // namespace tetrarch::compile

@@ -1,0 +1,198 @@
+// Ops that move elements in blocks: pad, concatenate, slice, reverse, reshape, dynamic_slice, dynamic_update_slice; and
+// constants and bit casts.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tetrarch/compile/lower/lower_op.h"
+#include "tetrarch/graph/constants.h"
+#include "tetrarch/graph/types.h"
+
+namespace tetrarch::compile {
+namespace {
+
+namespace arith = mlir::arith;
+namespace tensor = mlir::tensor;
+using mlir::AffineExpr;
+using mlir::AffineMap;
+using mlir::OpFoldResult;
+using mlir::Type;
+using mlir::Value;
+using FoldResults = llvm::SmallVector<OpFoldResult>;
+
+FoldResults attrs(Builder& b, llvm::ArrayRef<int64_t> values) {
+  return mlir::getAsIndexOpFoldResult(b.getContext(), values);
+}
+
+// The start of a dynamic block along each dimension, clamped so that the block lies inside.
+FoldResults clampedStarts(Lowering& lowering, mlir::ValueRange starts, llvm::ArrayRef<int64_t> shape,
+                          llvm::ArrayRef<int64_t> sizes) {
+  Builder& b = lowering.b;
+  FoldResults offsets;
+  for (auto [start, extent, size] : llvm::zip(starts, shape, sizes)) {
+    offsets.push_back(clampedIndex(b, lowering.scalar(start), elementOf(start), extent - size));
+  }
+  return offsets;
+}
+
+// Elements in storage bits, narrower to wider or back: `parts` narrow ones make a wide one, least significant first.
+Value widen(Lowering& lowering, tet::BitcastConvertOp op, Type narrow, Type wide, int64_t parts) {
+  Builder& b = lowering.b;
+  auto shape = shapeOf(op.getResult());
+  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()), part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
+  Value operand = lowering.tensor(op.getOperand());
+  GenericBuilder generic(lowering, shape, shape.size());
+  Builder& body = generic.body();
+  Value whole;
+  for (int64_t part = 0; part < parts; ++part) {
+    llvm::SmallVector<AffineExpr> exprs;
+    for (size_t dim = 0; dim < shape.size(); ++dim) exprs.push_back(b.getAffineDimExpr(dim));
+    exprs.push_back(b.getAffineConstantExpr(part));
+    Value stored = generic.operand(operand, AffineMap::get(shape.size(), 0, exprs, b.getContext()));
+    Value raw = body.createOrFold<arith::BitcastOp>(part_bits, stored);
+    Value shifted = arith::ShLIOp::create(body, arith::ExtUIOp::create(body, bits, raw),
+                                          intConstant(body, bits, part * part_bits.getIntOrFloatBitWidth()));
+    whole = whole ? Value(arith::OrIOp::create(body, whole, shifted)) : shifted;
+  }
+  AffineMap identity = AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext());
+  generic.output(emptyTensor(b, shape, wide), identity);
+  return generic.finish(body.createOrFold<arith::BitcastOp>(wide, whole)).front();
+}
+
+Value narrow(Lowering& lowering, tet::BitcastConvertOp op, Type wide, Type narrow) {
+  Builder& b = lowering.b;
+  auto shape = shapeOf(op.getResult());
+  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()), part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
+  GenericBuilder generic(lowering, shape, shape.size());
+  Builder& body = generic.body();
+  const int64_t last = shape.size() - 1;
+  Value stored = generic.operand(lowering.tensor(op.getOperand()), dimMap(b.getContext(), shape.size(), countFrom(0, last)));
+  Value raw = body.createOrFold<arith::BitcastOp>(bits, stored);
+  Value part = arith::IndexCastOp::create(body, bits, generic.index(b.getAffineDimExpr(last)));
+  Value amount = arith::MulIOp::create(body, part, intConstant(body, bits, part_bits.getIntOrFloatBitWidth()));
+  Value piece = arith::TruncIOp::create(body, part_bits, arith::ShRUIOp::create(body, raw, amount));
+  generic.output(emptyTensor(b, shape, narrow), AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
+  return generic.finish(body.createOrFold<arith::BitcastOp>(narrow, piece)).front();
+}
+
+Value bitcastElements(Lowering& lowering, tet::BitcastConvertOp op, Type to) {
+  Builder& b = lowering.b;
+  auto shape = shapeOf(op.getResult());
+  AffineMap identity = AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext());
+  GenericBuilder generic(lowering, shape, shape.size());
+  Value stored = generic.operand(lowering.tensor(op.getOperand()), identity);
+  generic.output(emptyTensor(b, shape, to), identity);
+  return generic.finish(arith::BitcastOp::create(generic.body(), to, stored).getResult()).front();
+}
+
+}  // namespace
+
+mlir::LogicalResult lowerConstant(Lowering& lowering, tet::ConstantOp op) {
+  Result<Tensor> value = tet::tensorOf(op.getValue());
+  if (!value) return op.emitOpError(std::string(value.error().message()));
+  auto type = tet::storageType(op.getType());
+  llvm::ArrayRef bytes(static_cast<const char*>(value->data()), value->bytes());
+  auto elements = mlir::DenseElementsAttr::getFromRawBuffer(type, bytes);
+  lowering.bind(op.getResult(), arith::ConstantOp::create(lowering.b, type, elements));
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerReshape(Lowering& lowering, tet::ReshapeOp op) {
+  Value operand = lowering.tensor(op.getOperand());
+  auto type = tet::storageType(op.getType());
+  auto groups = mlir::getReassociationIndicesForReshape(typeOf(operand), type);
+  Value result;
+  if (groups && type.getRank() < typeOf(operand).getRank()) {
+    result = tensor::CollapseShapeOp::create(lowering.b, type, operand, *groups);
+  } else if (groups) {
+    result = tensor::ExpandShapeOp::create(lowering.b, type, operand, *groups);
+  } else {
+    auto flat = mlir::RankedTensorType::get({type.getNumElements()}, type.getElementType());
+    auto all = [](int64_t rank) {
+      return llvm::SmallVector<mlir::ReassociationIndices>{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank))};
+    };
+    Value line = tensor::CollapseShapeOp::create(lowering.b, flat, operand, all(typeOf(operand).getRank()));
+    result = tensor::ExpandShapeOp::create(lowering.b, type, line, all(type.getRank()));
+  }
+  lowering.bind(op.getResult(), result);
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerSlice(Lowering& lowering, tet::SliceOp op) {
+  Value operand = lowering.tensor(op.getOperand());
+  lowering.bind(op.getResult(), sliceTensor(lowering.b, operand, op.getStartIndices(), shapeOf(op.getResult()), op.getStrides()));
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerReverse(Lowering& lowering, tet::ReverseOp op) {
+  Builder& b = lowering.b;
+  auto shape = shapeOf(op.getResult());
+  llvm::SmallVector<AffineExpr> exprs;
+  for (auto [dim, extent] : llvm::enumerate(shape)) {
+    AffineExpr position = b.getAffineDimExpr(dim);
+    exprs.push_back(llvm::is_contained(op.getDimensions(), static_cast<int64_t>(dim)) ? extent - 1 - position : position);
+  }
+  Value operand = lowering.tensor(op.getOperand());
+  GenericBuilder generic(lowering, shape, shape.size());
+  Value stored = generic.operand(operand, AffineMap::get(shape.size(), 0, exprs, b.getContext()));
+  generic.output(emptyTensor(b, shape, elementOf(operand)), AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
+  lowering.bind(op.getResult(), generic.finish(stored).front());
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerPad(Lowering& lowering, tet::PadOp op) {
+  Builder& b = lowering.b;
+  Value operand = lowering.tensor(op.getOperand());
+  Value filler = storeScalar(b, lowering.scalar(op.getPaddingValue()), elementOf(op.getOperand()));
+  lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(), op.getInteriorPadding(), filler));
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerConcatenate(Lowering& lowering, tet::ConcatenateOp op) {
+  Builder& b = lowering.b;
+  auto type = tet::storageType(op.getType());
+  Value result = emptyTensor(b, type.getShape(), type.getElementType());
+  Dims offsets(type.getRank(), 0), ones(type.getRank(), 1);
+  for (Value input : op.getInputs()) {
+    Value part = lowering.tensor(input);
+    result = tensor::InsertSliceOp::create(b, part, result, attrs(b, offsets), attrs(b, shapeOf(part)), attrs(b, ones));
+    offsets[op.getDimension()] += shapeOf(part)[op.getDimension()];
+  }
+  lowering.bind(op.getResult(), result);
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerDynamicSlice(Lowering& lowering, tet::DynamicSliceOp op) {
+  Builder& b = lowering.b;
+  Value operand = lowering.tensor(op.getOperand());
+  FoldResults starts = clampedStarts(lowering, op.getStartIndices(), shapeOf(operand), op.getSliceSizes());
+  Dims ones(starts.size(), 1);
+  lowering.bind(op.getResult(), tensor::ExtractSliceOp::create(b, operand, starts, attrs(b, op.getSliceSizes()), attrs(b, ones)));
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerDynamicUpdateSlice(Lowering& lowering, tet::DynamicUpdateSliceOp op) {
+  Builder& b = lowering.b;
+  Value operand = lowering.tensor(op.getOperand()), update = lowering.tensor(op.getUpdate());
+  FoldResults starts = clampedStarts(lowering, op.getStartIndices(), shapeOf(operand), shapeOf(update));
+  Dims ones(starts.size(), 1);
+  lowering.bind(op.getResult(), tensor::InsertSliceOp::create(b, update, operand, starts, attrs(b, shapeOf(update)), attrs(b, ones)));
+  return mlir::success();
+}
+
+mlir::LogicalResult lowerBitcastConvert(Lowering& lowering, tet::BitcastConvertOp op) {
+  Type from = tet::storageElementType(elementOf(op.getOperand())), to = tet::storageElementType(elementOf(op.getResult()));
+  const int64_t from_bits = from.getIntOrFloatBitWidth(), to_bits = to.getIntOrFloatBitWidth();
+  Value result;
+  if (from == to) {
+    result = lowering.tensor(op.getOperand());
+  } else if (from_bits == to_bits) {
+    result = bitcastElements(lowering, op, to);
+  } else if (from_bits < to_bits) {
+    result = widen(lowering, op, from, to, to_bits / from_bits);
+  } else {
+    result = narrow(lowering, op, from, to);
+  }
+  lowering.bind(op.getResult(), result);
+  return mlir::success();
+}
+
+}  // namespace tetrarch::compile
