@@ -20,11 +20,11 @@ constexpr Stage kStages[] = {
     // The graph as the frontend made it: composites with regions, any layout.
     {"import", nullptr},
     // No composites; constants computed; normalisation folded into weights; contractions in canonical form.
-    // {"rewrite", createRewritePass},
+    {"rewrite", createRewritePass},
     // Convolutions and pools channels-last; only the transposes that could not be cancelled remain.
-    // {"layout", createLayoutPass},
+    {"layout", createLayoutPass},
     // Constant right-hand sides in panels of 16 columns.
-    // {"pack", createPackPass},
+    {"pack", createPackPass},
     // @main holds constants, reshapes and composites named "task".
     {"fuse", createFusePass},
     // @main holds constants, reshapes and tet.task with bodies in upstream dialects.
