@@ -31,7 +31,11 @@ mlir::LogicalResult verifyResultKind(mlir::Operation* op);
 
 template <typename Op>
 mlir::LogicalResult verifyByShapeRule(Op op) {
-  return Op::shapeRule([&] { return op.emitOpError(); }, typename Op::Adaptor(op));
+  const ShapeOr shape = Op::shapeRule([&] { return op.emitOpError(); }, typename Op::Adaptor(op));
+  if (mlir::failed(shape)) return mlir::failure();
+  const mlir::Type expected = *shape, actual = op.getType();
+  if (Op::isCompatibleReturnTypes(expected, actual)) return mlir::success();
+  return op.emitOpError() << "gives " << expected << ", not " << actual;
 }
 
 template <typename Op>
