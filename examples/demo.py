@@ -52,7 +52,7 @@ class StageLines:
         self.stage = ""
 
 
-def compile_for(model: Path, devices: str, place: str | None = None) -> tetrarch.Program:
+def compile_for(model: Path, devices: str, place: str = "") -> tetrarch.Program:
     """The model compiled for the devices, with a line for each stage."""
     print(f"compile for {devices}{f', each of {place} must run something' if place else ''}")
     stages = StageLines()
@@ -92,7 +92,7 @@ def where(task: dict) -> str:
     parts = task["parts"]
     if len(parts) == 1:
         return parts[0]["device"]
-    return " + ".join(f"{part['device']} {part['share']:.0%}" for part in parts)
+    return " + ".join(f"{part['device']} {part['share']['value']:.0%}" for part in parts)
 
 
 def print_tasks(report: dict) -> None:
@@ -165,14 +165,14 @@ def main() -> int:
     totals = time_totals(programs, image)
     logits = split(image)
     report = split.report()
-    split.write_trace(options.output / "trace.json")
+    split.write_trace(str(options.output / "trace.json"))
     difference = largest_difference(logits, reference)
 
     print(f"\nThe split, task by task ({len(report['tasks'])} tasks)")
     print_tasks(report)
     print("\nWhole calls")
     print_totals(totals)
-    print(f"\nThe planner: {report['reason']}")
+    print(f"\nThe planner: {report['plan']['reason']}")
     print(f"Largest difference from the reference: {difference:.1e} of the largest value")
     record = {
         "command": "make demo",
