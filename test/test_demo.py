@@ -1,0 +1,79 @@
+"""The demo, on a network that compiles in a moment: what it prints, what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from small_models import write_classifier
+
+from conftest import BUILD, ROOT, TOLERANCE
+from examples import picture
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """One run of the demo: what it printed, and the folder that it wrote."""
+    folder = tmp_path_factory.mktemp("demo")
+    model = write_classifier(folder / "small.onnx")
+    words = [sys.executable, "-m", "examples.demo", "--model", model, "--output", folder / "out"]
+    path = os.pathsep.join([str(BUILD / "python"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([str(w) for w in words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, folder / "out"
+
+
+def test_it_shows_every_task_and_each_device_alone(demo):
+    printed, folder = demo
+    record = json.loads((folder / "demo.json").read_text())
+    for task in record["report"]["tasks"]:
+        assert task["name"] in printed
+    for total in ("cpu:threads=1 alone", "opencl:threads=1 alone", "cpu with both cores"):
+        assert total in printed
+    assert "seed" in printed
+    assert str(folder / "trace.json") in printed
+
+
+def test_both_processors_work_on_it(demo):
+    _, folder = demo
+    report = json.loads((folder / "demo.json").read_text())["report"]
+    used = {part["device"].split(":")[0] for task in report["tasks"] for part in task["parts"]}
+    assert used == {"cpu", "opencl"}
+
+
+def test_it_agrees_with_the_reference(demo):
+    _, folder = demo
+    assert json.loads((folder / "demo.json").read_text())["difference"]["value"] <= TOLERANCE
+
+
+def test_every_figure_says_where_it_comes_from(demo):
+    _, folder = demo
+
+    def figures(value):
+        if isinstance(value, dict):
+            if "value" in value and "unit" in value:
+                yield value
+            for inner in value.values():
+                yield from figures(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from figures(inner)
+
+    found = list(figures(json.loads((folder / "demo.json").read_text())))
+    assert found
+    assert {figure["source"] for figure in found} <= {"measured", "simulated", "modelled"}
+
+
+def test_the_picture_has_a_box_for_every_step(demo):
+    _, folder = demo
+    boxes = ElementTree.parse(folder / "split.svg").iter(f"{SVG}rect")
+    drawn = [box.find(f"{SVG}title").text for box in boxes if box.find(f"{SVG}title") is not None]
+    steps = picture.read_steps(folder / "trace.json")
+    assert sorted(text.split(": ")[0] for text in drawn) == sorted(step.name for step in steps)
