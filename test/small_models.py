@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 IMAGE, CLASSES, CHANNELS = [1, 3, 224, 224], 10, 16
+FLOAT = TensorProto.FLOAT
 
 
 def write_classifier(path: Path) -> Path:
@@ -40,3 +41,70 @@ def write_classifier(path: Path) -> Path:
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
+
+
+def save(folder: Path, name: str, nodes, inputs, outputs, initializers=()) -> Path:
+    """A checked model file. Inputs and outputs are (name, type, shape); initializers map names to arrays."""
+    graph = helper.make_graph(
+        nodes,
+        name,
+        [helper.make_tensor_value_info(*value) for value in inputs],
+        [helper.make_tensor_value_info(*value) for value in outputs],
+        [numpy_helper.from_array(array, key) for key, array in dict(initializers).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    path = folder / f"{name}.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def perceptron(folder: Path, batch: int | str = 4) -> Path:
+    """y = relu(x w + b) v, two outputs: y and the hidden layer h."""
+    random = np.random.default_rng(1)
+    weights = {
+        "w": random.standard_normal((32, 64), np.float32),
+        "b": random.standard_normal(64, np.float32),
+        "v": random.standard_normal((64, 10), np.float32),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["xw"]),
+        helper.make_node("Add", ["xw", "b"], ["xwb"]),
+        helper.make_node("Relu", ["xwb"], ["h"]),
+        helper.make_node("MatMul", ["h", "v"], ["y"]),
+    ]
+    outputs = [("y", FLOAT, [batch, 10]), ("h", FLOAT, [batch, 64])]
+    return save(folder, "perceptron", nodes, [("x", FLOAT, [batch, 32])], outputs, weights)
+
+
+def empty(folder: Path) -> Path:
+    """y = x: what is left of a call is the call."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return save(folder, "empty", [node], [("x", FLOAT, [1])], [("y", FLOAT, [1])])
+
+
+def addition(folder: Path, element: int = FLOAT) -> Path:
+    """z = x + y, both of shape [2, 3]."""
+    node = helper.make_node("Add", ["x", "y"], ["z"])
+    values = [(name, element, [2, 3]) for name in "xyz"]
+    return save(folder, "addition", [node], values[:2], values[2:])
+
+
+def reshape_by_input(folder: Path) -> Path:
+    """y = reshape(x, sizes): the value of an input decides the shape of the output."""
+    node = helper.make_node("Reshape", ["x", "sizes"], ["y"])
+    inputs = [("x", FLOAT, [2, 6]), ("sizes", TensorProto.INT64, [2])]
+    return save(folder, "reshape", [node], inputs, [("y", FLOAT, ["a", "b"])])
+
+
+def convolutions(folder: Path) -> Path:
+    """Four 3x3 convolutions with ReLU: enough work to be placed."""
+    random = np.random.default_rng(2)
+    nodes, weights, value = [], {}, "x"
+    for i in range(4):
+        weights[f"w{i}"] = random.standard_normal((16, 16, 3, 3), np.float32) / 12
+        nodes.append(helper.make_node("Conv", [value, f"w{i}"], [f"c{i}"], pads=[1, 1, 1, 1]))
+        value = "y" if i == 3 else f"r{i}"
+        nodes.append(helper.make_node("Relu", [f"c{i}"], [value]))
+    shape = [1, 16, 32, 32]
+    return save(folder, "convolutions", nodes, [("x", FLOAT, shape)], [("y", FLOAT, shape)], weights)

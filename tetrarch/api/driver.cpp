@@ -14,6 +14,7 @@
 #include "tetrarch/api/variant.h"
 #include "tetrarch/api/version.h"
 #include "tetrarch/compile/pipeline.h"
+#include "tetrarch/graph/interpreter.h"
 #include "tetrarch/graph/parse.h"
 #include "tetrarch/import/onnx/import.h"
 
@@ -149,6 +150,21 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
   return pack(tasks, sections, source.title());
+}
+
+Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,
+                                           const std::map<std::string, Tensor>& inputs, Needs* needs) {
+  const auto context = makeContext();
+  TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, needs));
+  auto main = graph->lookupSymbol<mlir::func::FuncOp>("main");
+  std::vector<Tensor> arguments;
+  for (unsigned i = 0; main && i < main.getNumArguments(); ++i) {
+    const auto name = main.getArgAttrOfType<mlir::StringAttr>(i, "tet.name");
+    const auto input = inputs.find(name ? name.str() : "");
+    if (input == inputs.end()) return invalidArgument("input '{}' is missing", name ? name.str() : "?");
+    arguments.push_back(input->second);
+  }
+  return tet::interpret(*graph, std::move(arguments));
 }
 
 Result<std::string> graphText(const ModelSource& source, const Binding& binding, const std::string& stage) {

@@ -57,6 +57,10 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
                                                              const Binding& binding,
                                                              const DriverOptions& options, Needs* needs);
 
+// What the model gives for `inputs`, by name, according to the reference interpreter.
+Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,
+                                           const std::map<std::string, Tensor>& inputs, Needs* needs);
+
 // The graph as text after a stage of driverStages().
 Result<std::string> graphText(const ModelSource& source, const Binding& binding, const std::string& stage);
 std::vector<std::string> driverStages();

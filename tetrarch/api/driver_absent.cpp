@@ -18,6 +18,11 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   return absent(source);
 }
 
+Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding&,
+                                           const std::map<std::string, Tensor>&, Needs*) {
+  return absent(source);
+}
+
 Result<std::string> graphText(const ModelSource& source, const Binding&, const std::string&) {
   return absent(source);
 }

@@ -1,8 +1,10 @@
 #include "tetrarch/api/model.h"
 
-#include <algorithm>
+#include <fmt/ranges.h>
+
 #include <mutex>
 
+#include "tetrarch/api/binding.h"
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/api/driver.h"
 #include "tetrarch/api/variant.h"
@@ -11,15 +13,8 @@
 namespace tetrarch {
 namespace {
 
+using api::namesOf;
 using api::Variant;
-
-constexpr int kMostRounds = 16;  // of learning which inputs' values a model's shapes depend on
-
-std::string join(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out;
-}
 
 // Inputs and outputs of an artifact: all shapes are known.
 std::vector<ModelPort> portsOf(const std::vector<abi::Port>& ports) {
@@ -28,12 +23,6 @@ std::vector<ModelPort> portsOf(const std::vector<abi::Port>& ports) {
     out.push_back({port.name, port.type, true, port.shape, std::vector<std::string>(port.shape.size())});
   }
   return out;
-}
-
-std::vector<std::string> namesOf(const std::vector<ModelPort>& ports) {
-  std::vector<std::string> names;
-  for (const ModelPort& port : ports) names.push_back(port.name);
-  return names;
 }
 
 // The user's profile, or one in memory when the default file cannot be used; a file that was asked for must
@@ -46,14 +35,6 @@ Result<std::shared_ptr<plan::Profile>> openProfile(const CompileOptions& options
   if (options.progress && !(*profile)->note().empty())
     options.progress({"profile", (*profile)->note(), 0, 0});
   return std::shared_ptr<plan::Profile>(std::move(*profile));
-}
-
-Tensor copyOf(const Tensor& tensor) {
-  auto copy = Tensor::create(tensor.type(), tensor.shape());
-  if (!copy) return tensor;
-  std::copy_n(static_cast<const std::byte*>(tensor.data()), tensor.bytes(),
-              static_cast<std::byte*>(copy->data()));
-  return std::move(*copy);
 }
 
 }  // namespace
@@ -76,7 +57,6 @@ struct Model::Impl {
   Status addVariant(const api::Binding& bound, api::Needs* missing);
   Status compileFor(std::span<const Tensor> given);
   Status choose(std::span<const Tensor> given);
-  Status checkGiven(std::span<const Tensor> given) const;
 };
 
 // Compiles one binding and makes it the current variant.
@@ -95,47 +75,15 @@ Status Model::Impl::addVariant(const api::Binding& bound, api::Needs* missing) {
   return {};
 }
 
-// Shapes come from the given tensors; values only of those inputs that turn out to decide shapes.
 Status Model::Impl::compileFor(std::span<const Tensor> given) {
-  api::Binding bound = binding;
-  for (size_t i = 0; i < given.size(); ++i) bound.shapes[inputs[i].name] = given[i].shape();
-  for (const std::string& name : needs.values) {
-    for (size_t i = 0; i < given.size(); ++i) {
-      if (inputs[i].name == name) bound.values[name] = copyOf(given[i]);
-    }
-  }
-  for (int round = 0;; ++round) {
-    api::Needs missing;
-    Status status = addVariant(bound, &missing);
-    if (status.code() != StatusCode::kFailedPrecondition || missing.values.empty() || round == kMostRounds)
-      return status;
-    bool learnt = false;
-    for (const std::string& name : missing.values) {
-      for (size_t i = 0; i < given.size(); ++i) {
-        if (inputs[i].name == name) learnt |= bound.values.emplace(name, copyOf(given[i])).second;
-      }
-    }
-    if (!learnt) return status;
-  }
-}
-
-Status Model::Impl::checkGiven(std::span<const Tensor> given) const {
-  if (given.size() != inputs.size()) {
-    return invalidArgument("the model takes {} inputs ({}), {} were given", inputs.size(),
-                           join(namesOf(inputs)), given.size());
-  }
-  for (size_t i = 0; i < given.size(); ++i) {
-    if (given[i].type() != inputs[i].type) {
-      return invalidArgument("input '{}' is {}, but a tensor of {} was given", inputs[i].name,
-                             info(inputs[i].type).name, info(given[i].type()).name);
-    }
-  }
-  return {};
+  return api::bindTo(
+      inputs, given, binding, needs.values,
+      [&](const api::Binding& bound, api::Needs* missing) { return addVariant(bound, missing); });
 }
 
 Status Model::Impl::choose(std::span<const Tensor> given) {
   if (!open) return {};  // the program checks
-  TET_RETURN_IF_ERROR(checkGiven(given));
+  TET_RETURN_IF_ERROR(api::checkGiven(inputs, given));
   if (current && current->matches(given)) return {};
   for (const auto& variant : variants) {
     if (variant->matches(given)) return current = variant.get(), Status();
@@ -220,9 +168,11 @@ Status Model::save(const std::filesystem::path& path) const {
   if (impl_->current) return impl_->current->save(path);
   std::string missing;
   if (!impl_->needs.dims.empty())
-    missing += "; sizes of these dimensions are open: " + join(impl_->needs.dims);
+    missing +=
+        "; sizes of these dimensions are open: " + fmt::format("{}", fmt::join(impl_->needs.dims, ", "));
   if (!impl_->needs.values.empty())
-    missing += "; the values of these inputs decide shapes: " + join(impl_->needs.values);
+    missing += "; the values of these inputs decide shapes: " +
+               fmt::format("{}", fmt::join(impl_->needs.values, ", "));
   return fail(StatusCode::kFailedPrecondition, "{}: an artifact has fixed shapes{}", impl_->source->title(),
               missing);
 }

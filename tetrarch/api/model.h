@@ -114,6 +114,27 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a model means: computed by the reference interpreter, one plain loop an operation. Slow, and the
+// oracle that everything else is checked against. Thread safe.
+class Reference {
+ public:
+  // Errors as Model::compile; of the options only dims, shapes and values matter.
+  TETRARCH_EXPORT static Result<Reference> open(const std::filesystem::path& path,
+                                                const CompileOptions& options = {});
+  TETRARCH_EXPORT Reference(Reference&&) noexcept;
+  TETRARCH_EXPORT Reference& operator=(Reference&&) noexcept;
+  TETRARCH_EXPORT ~Reference();
+
+  TETRARCH_EXPORT const std::vector<ModelPort>& inputs() const;
+  // Inputs in the model's order, results in the order of its outputs.
+  TETRARCH_EXPORT Result<std::vector<Tensor>> run(std::span<const Tensor> inputs) const;
+
+ private:
+  struct Impl;
+  explicit Reference(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 // The graph of `path` as text after a stage of the compiler ("import", …, "tasks"); `stages` lists them.
 TETRARCH_EXPORT Result<std::string> compileToText(const std::filesystem::path& path, const std::string& stage,
                                                   const CompileOptions& options = {});

@@ -1,0 +1,176 @@
+"""The `tetrarch` command: results, JSON of the documented form, exit statuses, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+import small_models
+
+from conftest import ROOT, assert_close, onnxruntime_outputs
+
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+COMMANDS = ("devices", "compile", "run", "bench", "explain")
+
+
+def valid(document: dict) -> dict:
+    jsonschema.validate(document, SCHEMA)
+    return document
+
+
+@pytest.fixture
+def perceptron(tmp_path):
+    """A model file and an input file beside it."""
+    model = small_models.perceptron(tmp_path)
+    x = np.random.default_rng(3).standard_normal((4, 32), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    return model, x
+
+
+def test_devices_are_listed(command_json):
+    document = valid(command_json("devices"))
+    devices = {device["name"]: device for device in document["devices"]}
+    assert (devices["cpu"]["class"], devices["cpu"]["kind"]) == ("cpu", "real")
+
+
+def test_a_model_runs_from_onnx_and_from_its_artifact(command_json, perceptron, tmp_path):
+    model, x = perceptron
+    expected = onnxruntime_outputs(model, {"x": x})
+    artifact = tmp_path / "p.tet"
+    compiled = valid(command_json("compile", model, "-o", artifact))
+    assert compiled["bytes"]["value"] == artifact.stat().st_size
+    for file in (model, artifact):
+        y, h = tmp_path / "y.npy", tmp_path / "h.npy"
+        np.save(tmp_path / "expected.npy", expected[0])
+        outputs = ("--output", f"y={y}", "--output", f"h={h}", "--expect", f"y={tmp_path / 'expected.npy'}")
+        trace = tmp_path / "trace.json"
+        document = valid(
+            command_json("run", file, "--input", f"x={tmp_path / 'x.npy'}", *outputs, "--trace", trace)
+        )
+        assert_close(np.load(y), expected[0])
+        assert_close(np.load(h), expected[1])
+        assert document["outputs"][0]["difference"]["value"] < 1e-4
+        assert all(task["time"]["source"] == "measured" for task in document["report"]["tasks"])
+        assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+
+
+def test_bench_and_explain(command_json, command, perceptron):
+    model, _ = perceptron
+    document = valid(command_json("bench", model, "--runs", 5, "--warmup", 1))
+    assert document["minimum"]["value"] <= document["median"]["value"] <= document["maximum"]["value"]
+    document = valid(command_json("explain", model))
+    assert all(task["reason"] for task in document["report"]["tasks"])
+    assert "why" in command("explain", model, "--quiet").stdout
+
+
+def test_plans_from_estimates_are_modelled(command_json, perceptron):
+    document = valid(command_json("explain", perceptron[0], "--no-measure"))
+    assert document["report"]["plan"]["predicted"]["source"] == "modelled"
+
+
+def test_named_dimensions_are_bound(command, command_json, tmp_path):
+    model = small_models.perceptron(tmp_path, batch="batch")
+    document = valid(command_json("run", model, "--random", "--dim", "batch=7"))
+    assert document["outputs"][0]["shape"] == [7, 10]
+    np.save(tmp_path / "x.npy", np.zeros((5, 32), np.float32))
+    document = valid(command_json("run", model, "--input", f"x={tmp_path / 'x.npy'}"))
+    assert document["outputs"][0]["shape"] == [5, 10]
+    failed = command("compile", model, "-o", tmp_path / "p.tet")
+    assert failed.returncode == 2
+    assert "batch" in failed.stderr
+    assert not (tmp_path / "p.tet").exists()
+
+
+def test_each_stage_is_shown(command, perceptron):
+    stages = command("compile", perceptron[0], "--stop-after", "no-such-stage")
+    assert stages.returncode == 2
+    assert "tet.dot_general" in command("compile", perceptron[0], "--stop-after", "import").stdout
+    assert "tet.task" in command("compile", perceptron[0], "--stop-after", "tasks").stdout
+
+
+def test_two_devices_share_the_work_when_asked(command_json, tmp_path):
+    model = small_models.convolutions(tmp_path)
+    devices = ("--devices", "cpu:threads=1,opencl:threads=1")
+    document = valid(command_json("run", model, "--random", *devices, "--place", "cpu,opencl"))
+    used = {part["device"] for task in document["report"]["tasks"] for part in task["parts"]}
+    assert {name.split(":")[0] for name in used} == {"cpu", "opencl"}
+    assert len(document["report"]["plan"]["singles"]) == 2
+    names = [task["name"] for task in document["report"]["tasks"]]
+    place = tmp_path / "place.json"
+    place.write_text(json.dumps({names[0]: "opencl"}), encoding="utf-8")
+    document = valid(command_json("explain", model, *devices, "--place", place))
+    first = document["report"]["tasks"][0]
+    assert first["parts"][0]["device"].startswith("opencl")
+    assert "forced" in first["reason"]
+
+
+BAD_ARGUMENTS = {
+    "missing file": (("run", "{folder}/nothing.onnx"), "nothing.onnx"),
+    "garbage": (("compile", "{garbage}"), "garbage.onnx"),
+    "truncated": (("compile", "{truncated}"), "truncated.onnx"),
+    "cut artifact": (("run", "{cut}"), "cut.tet"),
+    "missing input": (("run", "{model}"), "x"),
+    "unknown input": (("run", "{model}", "--random", "--input", "q={folder}/x.npy"), "q"),
+    "wrong shape": (("run", "{model}", "--input", "x={folder}/small.npy"), "x"),
+    "not an array": (("run", "{model}", "--input", "x={garbage}"), "garbage.onnx"),
+    "unknown output": (("run", "{model}", "--random", "--output", "q=q.npy"), "q"),
+    "unknown device": (("run", "{model}", "--random", "--devices", "warp"), "warp"),
+    "bad device": (("run", "{model}", "--random", "--devices", "cpu:fast"), "fast"),
+    "bad device option": (("run", "{model}", "--random", "--devices", "cpu:colour=red"), "colour"),
+    "unknown place": (("run", "{model}", "--random", "--place", "warp"), "warp"),
+    "bad dimension": (("run", "{model}", "--random", "--dim", "batch=many"), "many"),
+    "no such option": (("run", "{model}", "--colour"), "colour"),
+    "no command": ((), "subcommand"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_input_is_the_users(case, command, perceptron, tmp_path):
+    model, _ = perceptron
+    (tmp_path / "garbage.onnx").write_bytes(b"\x93" * 300)
+    (tmp_path / "truncated.onnx").write_bytes(model.read_bytes()[:-500])
+    (tmp_path / "cut.tet").write_bytes(b"\x89TET\r\n\x1a\n" + bytes(40))
+    np.save(tmp_path / "small.npy", np.zeros((1, 2), np.float32))
+    names = {"folder": tmp_path, "model": model} | {
+        path.stem: path for path in tmp_path.iterdir() if path.stem in ("garbage", "truncated", "cut")
+    }
+    before = sorted(tmp_path.iterdir())
+    arguments, word = BAD_ARGUMENTS[case]
+    done = command(*(argument.format(**names) for argument in arguments), cwd=tmp_path)
+    if case == "cut artifact":
+        assert done.returncode in (2, 3)
+    else:
+        assert done.returncode == 2, done.stderr
+    assert word in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_errors_are_json_too(command, tmp_path):
+    done = command("run", tmp_path / "nothing.onnx", "--json")
+    error = valid(json.loads(done.stdout))["error"]
+    assert (done.returncode, error["exit"], error["code"]) == (2, 2, "NOT_FOUND")
+
+
+def test_a_damaged_artifact_is_an_error(command, perceptron, tmp_path):
+    model, _ = perceptron
+    artifact = tmp_path / "p.tet"
+    assert command("compile", model, "-o", artifact, "--no-measure").returncode == 0
+    whole = artifact.read_bytes()
+    random = np.random.default_rng(4)
+    for at in random.integers(0, len(whole), 10):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << int(random.integers(8))
+        artifact.write_bytes(damaged)
+        done = command("run", artifact, "--random")
+        assert done.returncode in (2, 3), done.stderr
+        assert "p.tet" in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name, command):
+    done = command(name, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert "--json" in done.stdout
