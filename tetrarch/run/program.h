@@ -68,6 +68,7 @@ class Program {
   const Memory& memory() const;
 
  private:
+  friend class Binder;
   struct Impl;
   explicit Program(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -27,6 +27,8 @@ tetrarch::Result<tet_figure> tet_device::joules() {
 void tet_device::takeCommonOptions(tetrarch::hosted::Options& options) {
   memory_bytes = static_cast<uint64_t>(
       options.integer("memory_bytes", static_cast<int64_t>(memory_bytes), 0, INT64_MAX));
+  own_memory = options.integer("own_memory", 0, 0, 1) != 0;
+  asynchronous = options.integer("asynchronous", 0, 0, 1) != 0;
   launches_left = options.integer("fail_after_launches", -1, 0, INT64_MAX);
 }
 

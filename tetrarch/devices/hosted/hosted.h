@@ -87,8 +87,9 @@ struct tet_device {
   virtual tetrarch::Result<tet_figure> joules();
 
   // From here on for this folder.
-  // Options that every such device has: "memory_bytes" limits it, "fail_after_launches" makes it fail in
-  // tests.
+  // Options that every such device has: "memory_bytes" limits it; the others are for tests of what is above:
+  // "fail_after_launches" loses it, "own_memory":1 hides its memory from the host, "asynchronous":1 gives
+  // its queues threads.
   void takeCommonOptions(tetrarch::hosted::Options& options);
   tetrarch::Status checkAlive() const;
   // Counts launches toward "fail_after_launches".
@@ -98,6 +99,7 @@ struct tet_device {
   void release(uint64_t bytes) { used_bytes -= bytes; }
 
   uint32_t index = 0;
+  bool own_memory = false, asynchronous = false;
   uint64_t memory_bytes;  // of the machine, or the option's
   tet_event_fn on_event = nullptr;
   void* event_user = nullptr;

@@ -67,7 +67,7 @@ Status tet_queue::execute(const Work& work) {
 
 Status tet_queue::submit(std::function<Status()> work) {
   TET_RETURN_IF_ERROR(failure());
-  if (idle()) return execute(work);
+  if (runsNow()) return execute(work);
   defer([this, work = std::move(work)] {
     Status before = failure();
     return before.ok() ? work() : before;
@@ -101,7 +101,7 @@ Status tet_queue::launch(const tet_launch* launches, uint64_t count) {
     TET_RETURN_IF_ERROR(device->countLaunches(chain.size()));
     return device->run(chain);
   };
-  if (idle()) {
+  if (runsNow()) {
     TET_RETURN_IF_ERROR(translate(launches, count, chain_));
     return execute([&] { return run(chain_.launches); });
   }
@@ -117,14 +117,14 @@ Status tet_queue::signal(tet_signal* signal, uint64_t value) {
     before.ok() ? signal->set(value) : signal->fail(before);
     return before;
   };
-  if (idle()) return execute(work);
+  if (runsNow()) return execute(work);
   defer(work);
   return {};
 }
 
 Status tet_queue::wait(tet_signal* signal, uint64_t value) {
   TET_RETURN_IF_ERROR(failure());
-  if (idle()) {
+  if (runsNow()) {
     if (std::optional<Status> outcome = signal->outcome(value)) return execute([&] { return *outcome; });
   }
   defer([this, signal, value]() -> Status {

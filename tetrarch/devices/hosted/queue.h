@@ -37,6 +37,7 @@ struct tet_queue {
   tetrarch::Status failure();
   void defer(std::function<tetrarch::Status()> work);
   void drain();  // body of the queue's own thread
+  bool runsNow() const { return !device->asynchronous && idle(); }
   bool idle() const { return outstanding_.load(std::memory_order_acquire) == 0; }
 
   Chain chain_;                         // of launches that run at once; kept to keep its memory

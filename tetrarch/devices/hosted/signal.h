@@ -33,8 +33,9 @@ struct tet_signal {
     void* user;
   };
   std::optional<tetrarch::Status> outcomeLocked(uint64_t value) const;
-  // Calls back, without the lock, those whose wait is over.
-  void callBack();
+  // Makes a change, wakes, and calls back (without the lock) those whose wait is over.
+  template <typename Change>
+  void change(const Change& change);
 
   std::mutex mutex_;
   std::condition_variable changed_;

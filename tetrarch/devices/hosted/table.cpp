@@ -33,6 +33,8 @@ Result<std::unique_ptr<tet_device>> create(uint32_t index, const char* text) {
 tet_status giveInfo(const tet_device& device, tet_device_info* info) {
   tet_device_info full = {};
   device.describe(full);
+  if (device.own_memory) full.flags &= ~uint32_t{TET_DEVICE_HOST_VISIBLE | TET_DEVICE_WRAPS_HOST};
+  if (device.asynchronous) full.flags &= ~uint32_t{TET_DEVICE_BLOCKING};
   full.struct_size = info->struct_size;
   std::memcpy(info, &full, std::min(info->struct_size, sizeof full));
   return TET_OK;
@@ -92,6 +94,7 @@ tet_status bufferAlloc(tet_device* device, uint64_t bytes, tet_buffer** out, tet
 
 Result<std::unique_ptr<tet_buffer>> makeWrapped(tet_device* device, void* host, uint64_t bytes) {
   TET_RETURN_IF_ERROR(device->checkAlive());
+  if (device->own_memory) return unimplemented("this device works in memory of its own");
   if (reinterpret_cast<uintptr_t>(host) % kAlignment != 0) {
     return invalidArgument("host memory must be aligned to {} bytes to be wrapped", kAlignment);
   }
@@ -125,7 +128,7 @@ tet_status bufferSlice(tet_buffer* parent, uint64_t offset, uint64_t bytes, tet_
 }
 
 void bufferFree(tet_buffer* buffer) { delete buffer; }
-void* bufferHostPointer(tet_buffer* buffer) { return buffer->data; }
+void* bufferHostPointer(tet_buffer* buffer) { return buffer->device->own_memory ? nullptr : buffer->data; }
 
 Result<std::unique_ptr<tet_module>> makeModule(tet_device* device, const char* name, const char* format,
                                                std::span<const std::byte> bytes) {

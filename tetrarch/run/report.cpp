@@ -1,0 +1,69 @@
+#include "tetrarch/run/report.h"
+
+#include <cmath>
+#include <limits>
+
+#include "tetrarch/run/program_impl.h"
+
+namespace tetrarch::run {
+RunReport Program::Impl::report() const {
+  const abi::Manifest& m = artifact->manifest();
+  RunReport out;
+  out.begin_ns = begin_ns, out.end_ns = end_ns;
+  out.bytes_copied = end_ns > 0 ? bytes_copied : 0;
+  for (size_t s = 0; s < schedule.steps.size(); ++s) {
+    const Step& step = schedule.steps[s];
+    StepReport row;
+    row.kind = static_cast<StepReport::Kind>(step.kind);
+    row.task = step.task, row.tensor = step.tensor, row.device = step.device;
+    row.begin = step.begin, row.end = step.end, row.units = step.units;
+    row.bytes = step.bytes;
+    row.kernel = symbols[s];
+    bool ran = end_ns > 0;
+    if (step.kind == Step::Kind::Launch) {
+      const abi::TaskEntry& task = m.tasks[step.task];
+      double share =
+          step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
+      row.bytes = static_cast<uint64_t>(task.bytes * share);
+      row.code_hash = task.hash;
+      const tet_receipt& receipt = receipts[s];
+      row.seconds = ran && receipts_on ? receipt.seconds : std::numeric_limits<double>::quiet_NaN();
+      row.source = static_cast<abi::Source>(receipt.source);
+      row.begin_ns = receipt.begin_ns;
+      row.end_ns =
+          std::isnan(row.seconds) ? row.begin_ns : row.begin_ns + static_cast<int64_t>(row.seconds * 1e9);
+      const std::vector<std::string>& names = devices[step.device]->info().counter_names;
+      for (size_t c = 0; c < names.size(); ++c) row.counters.emplace_back(names[c], receipt.counters[c]);
+    } else {
+      // An asynchronous copy ends some time after it was enqueued, which nobody tells.
+      row.begin_ns = times[s].begin_ns, row.end_ns = times[s].end_ns;
+      bool known = ran && devices[step.device]->info().blocking();
+      row.seconds = known ? static_cast<double>(row.end_ns - row.begin_ns) * 1e-9
+                          : std::numeric_limits<double>::quiet_NaN();
+    }
+    out.steps.push_back(std::move(row));
+  }
+  return out;
+}
+
+void addToTrace(const RunReport& report, const abi::Manifest& m, const abi::PlanEntry& plan, Trace& trace) {
+  int whole = trace.addTrack("run");
+  trace.add(whole, m.model.empty() ? "run" : m.model, report.begin_ns, report.end_ns);
+  std::vector<int> tracks;
+  for (const abi::PlanDevice& device : plan.devices) tracks.push_back(trace.addTrack(device.name));
+  for (const StepReport& s : report.steps) {
+    if (s.begin_ns == 0) continue;  // the device does not know when it began
+    std::string_view source = abi::sourceName(s.source);
+    if (s.kind == StepReport::Kind::Launch) {
+      trace.add(tracks[s.device], m.tasks[s.task].name, s.begin_ns, s.end_ns,
+                fmt::format(R"({{"units":"{}-{} of {}","bytes":{},"source":"{}"}})", s.begin, s.end, s.units,
+                            s.bytes, source));
+    } else {
+      const char* name = s.kind == StepReport::Kind::CopyIn ? "copy in" : "copy out";
+      trace.add(tracks[s.device], name, s.begin_ns, s.end_ns,
+                fmt::format(R"({{"tensor":{},"bytes":{}}})", s.tensor, s.bytes));
+    }
+  }
+}
+
+}  // namespace tetrarch::run
