@@ -73,6 +73,19 @@ Status printTiles(const std::vector<Task>& tasks, const Arguments& arguments, ml
   return {};
 }
 
+// Compares each task's code with that of the general path.
+Status checkAll(const std::vector<Task>& tasks, const std::vector<CodeBlob>& blobs, int threads) {
+  TET_ASSIGN_OR_RETURN(CodeBlob reference, compileGeneral(tasks));
+  for (const CodeBlob& blob : blobs) {
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      TET_ASSIGN_OR_RETURN(Difference difference, compareKernels(blob, reference, i, tasks[i], threads, i + 1));
+      fmt::print("{:32} relative difference {:.3g} ({:.3g} at {})\n", tasks[i].name, difference.relative,
+                 difference.absolute, difference.at);
+    }
+  }
+  return {};
+}
+
 Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments) {
   const CodeGenerator* generator = findCodeGenerator("cpu");
   CodegenOptions options;
@@ -91,6 +104,7 @@ Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments
     options.cache.load = [&](uint64_t, std::string_view) { return arguments.choice; };
   }
   TET_ASSIGN_OR_RETURN(std::vector<CodeBlob> blobs, generator->compile(tasks, options));
+  if (arguments.check) TET_RETURN_IF_ERROR(checkAll(tasks, blobs, arguments.threads));
   for (const CodeBlob& blob : blobs) {
     if (!arguments.output.empty()) {
       std::FILE* file = std::fopen((arguments.output + (&blob == &blobs.back() ? "" : ".v3")).c_str(), "wb");
@@ -137,6 +151,7 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", arguments.output, "write the shared object here");
   app.add_option("--threads", arguments.threads, "to compile and to run with");
   app.add_option("--time", arguments.seconds, "run each task for so many seconds and print its best time");
+  app.add_flag("--check", arguments.check, "compare the results with those of the general path");
   app.add_flag("--tune", arguments.tune, "measure several tiles and keep the fastest");
   CLI11_PARSE(app, argc, argv);
   const tetrarch::Status status = tetrarch::compile::run(arguments);

@@ -11,10 +11,13 @@
 #include <random>
 #include <thread>
 
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "mlir/IR/Block.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
 #include "tetrarch/base/trace.h"
+#include "tetrarch/compile/target/cpu/object.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -121,6 +124,46 @@ void launch(const tet_cpu_kernel& kernel, std::vector<Tensor>& operands, std::ve
   std::vector<std::jthread> others;
   for (int i = 1; i < std::min<int64_t>(threads, pieces); ++i) others.emplace_back(work);
   work();
+}
+
+Result<CodeBlob> compileGeneral(std::span<const Task> tasks) {
+  const cpu::Variant variant = cpu::hostVariants().front();
+  std::vector<cpu::ObjectCode> objects;
+  for (const Task& task : tasks) {
+    llvm::LLVMContext context;
+    TET_ASSIGN_OR_RETURN(cpu::LoweredKernel kernel,
+                         cpu::lowerGeneral(task, fmt::format("general_{}", objects.size()), context));
+    TET_ASSIGN_OR_RETURN(cpu::ObjectCode object, cpu::assemble(std::move(kernel), variant));
+    objects.push_back(std::move(object));
+  }
+  CodeBlob blob{"elf", variant.features, {}, {}};
+  std::vector<cpu::Export> exports;
+  for (const cpu::ObjectCode& object : objects) {
+    exports.push_back({object.entry.symbol, &object});
+    blob.entries.push_back(object.entry);
+  }
+  TET_ASSIGN_OR_RETURN(blob.bytes, cpu::link(exports, variant));
+  return blob;
+}
+
+Result<Difference> compareKernels(const CodeBlob& blob, const CodeBlob& reference, size_t i, const Task& task,
+                                  int threads, uint32_t seed) {
+  TET_ASSIGN_OR_RETURN(std::vector<Tensor> operands, makeOperands(task, seed));
+  std::vector<std::vector<Tensor>> results;
+  for (const CodeBlob* one : {&blob, &reference}) {
+    TET_ASSIGN_OR_RETURN(KernelModule module, KernelModule::load(*one));
+    const tet_cpu_kernel* kernel = module.find(one->entries[i].symbol);
+    if (!kernel) return internalError("the blob has no kernel '{}'", one->entries[i].symbol);
+    TET_ASSIGN_OR_RETURN(std::vector<Tensor> out, makeResults(task));
+    launch(*kernel, operands, out, threads, seed);
+    results.push_back(std::move(out));
+  }
+  Difference largest;
+  for (size_t r = 0; r < results[0].size(); ++r) {
+    TET_ASSIGN_OR_RETURN(Difference now, difference(results[0][r], results[1][r]));
+    if (r == 0 || now.relative > largest.relative) largest = now;
+  }
+  return largest;
 }
 
 Result<double> timeKernel(const CodeBlob& blob, size_t entry, const Task& task, int threads, double budget_seconds) {

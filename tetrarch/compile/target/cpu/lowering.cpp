@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -66,6 +67,22 @@ class Complaints {
  private:
   std::string text_;
   mlir::ScopedDiagnosticHandler handler_;
+};
+
+// memref.copy as a linalg op: LLVM's lowering of it calls into a runtime library when strides differ.
+class CopyToLinalgPass : public mlir::PassWrapper<CopyToLinalgPass, mlir::OperationPass<>> {
+ public:
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CopyToLinalgPass)
+  llvm::StringRef getArgument() const override { return "tet-copy-to-linalg"; }
+  void runOnOperation() override {
+    SmallVector<mlir::memref::CopyOp> copies;
+    getOperation()->walk([&](mlir::memref::CopyOp copy) { copies.push_back(copy); });
+    for (mlir::memref::CopyOp copy : copies) {
+      mlir::OpBuilder b(copy);
+      mlir::linalg::makeMemRefCopyOp(b, copy.getLoc(), copy.getSource(), copy.getTarget());
+      copy.erase();
+    }
+  }
 };
 
 void addLlvmLowering(mlir::PassManager& pm) {
@@ -199,6 +216,7 @@ Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, 
   pm.addPass(mlir::bufferization::createOneShotBufferizePass());
   mlir::bufferization::buildBufferDeallocationPipeline(pm);
   pm.addPass(mlir::createConvertBufferizationToMemRefPass());
+  pm.addPass(std::make_unique<CopyToLinalgPass>());
   pm.addNestedPass<mlir::func::FuncOp>(mlir::createConvertLinalgToLoopsPass());
   TET_ASSIGN_OR_RETURN(LoweredKernel kernel,
                        toLlvm(*module, task, symbol, memrefs.size(), false, pm, complaints, context));
