@@ -35,6 +35,9 @@ struct DimRange {
   bool exact = true;
 };
 
+// Whether some operand of the nest is packed in panels along `dim`.
+bool hasPanels(const TileNest& nest, unsigned dim);
+
 // The flat memref of each buffer of the plan, and what to subtract from positions in it (null: nothing).
 struct BufferValues {
   llvm::SmallVector<mlir::Value, 8> memrefs;

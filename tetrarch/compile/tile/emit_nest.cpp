@@ -148,16 +148,10 @@ void NestEmitter::emitColumns(Value at, int64_t lanes, int64_t vectors, unsigned
   std::swap(lanes_, lanes), std::swap(vectors_, vectors);
 }
 
-bool hasPanels(const TileNest& nest) {
-  bool found = false;
-  nest.forEachAccess([&](const TileAccess& access) { found |= access.panel_dim >= 0; });
-  return found;
-}
-
 void NestEmitter::emitColumnTiles(unsigned dim, size_t level) {
   const DimRange& range = ranges_[dim];
   const int64_t width = tiling_.lanes * tiling_.vectors;
-  const bool panels = hasPanels(nest_);
+  const bool panels = hasPanels(nest_, dim);
   // A panel's columns cannot be read across its border: whole tiles first, then what is left.
   Value count = panels ? math_.div(math_.sub(range.hi, range.lo), width) : tileCount(math_, range, width);
   if (!(mlir::getConstantIntValue(count) == 0)) {

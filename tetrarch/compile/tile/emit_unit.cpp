@@ -15,28 +15,15 @@ using Tiling = TileNestPlan::Tiling;
 
 constexpr int64_t kCopyBytes = 32;  // of one vector of a padded line's copy
 
-// Block `number` of `blocks` of a dim: whole grains, spread evenly; the last block also takes what is left.
-DimRange blockRange(IndexMath math, Value number, int64_t blocks, int64_t extent, int64_t grain) {
-  if (blocks == 1) return {math.constant(0), math.constant(extent), extent, true};
-  const int64_t grains = extent / grain;
-  auto start = [&](Value block) { return math.mul(math.div(math.mul(block, grains), blocks), grain); };
-  DimRange range{start(number), start(math.add(number, 1)), grains / blocks * grain, false};
-  if (grains % blocks == 0 && extent % grain == 0) {
-    range.lo = math.mul(number, extent / blocks);
-    range.hi = math.add(range.lo, extent / blocks);
-    range.exact = true;
-  } else if (extent % grain != 0) {
-    Value last = mlir::arith::CmpIOp::create(math.builder, math.loc, mlir::arith::CmpIPredicate::eq, number,
-                                             math.constant(blocks - 1));
-    range.hi = mlir::arith::SelectOp::create(math.builder, math.loc, last, math.constant(extent), range.hi);
-  }
-  return range;
-}
-
-int64_t grainOf(const TileNest& nest, const Tiling& tiling, unsigned dim) {
-  if (static_cast<int>(dim) == tiling.row_dim) return tiling.rows;
-  if (static_cast<int>(dim) == tiling.vector_dim) return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
-  return 1;
+// Block `number` of a dim that is cut into blocks of `size`. The last one may be shorter; where it is shorter than a
+// grain it begins earlier (unless `fixed`), over elements that the block before it computes too, to the same bits.
+DimRange blockRange(IndexMath math, Value number, int64_t size, int64_t extent, int64_t grain, bool fixed) {
+  if (size >= extent) return {math.constant(0), math.constant(extent), extent, true};
+  Value lo = math.mul(number, size);
+  if (extent % size == 0) return {lo, math.add(lo, size), size, true};
+  Value hi = math.min(math.add(lo, size), math.constant(extent));
+  if (extent % size >= grain || fixed) return {lo, hi, std::min(grain, extent % size), false};
+  return {math.min(lo, math.constant(extent - grain)), hi, grain, false};
 }
 
 class UnitEmitter {
@@ -126,15 +113,15 @@ void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
   SmallVector<DimRange> ranges(nest.parallel);
   Value rest = unit;
   for (int d = static_cast<int>(nest.parallel) - 1; d >= 0; --d) {
-    Value number = math_.rem(rest, tiling.blocks[d]);
-    rest = math_.div(rest, tiling.blocks[d]);
-    ranges[d] = blockRange(math_, number, tiling.blocks[d], nest.extents[d], grainOf(nest, tiling, d));
+    Value number = math_.rem(rest, nests_.blocks(0, d));
+    rest = math_.div(rest, nests_.blocks(0, d));
+    ranges[d] = blockRange(math_, number, tiling.block[d], nest.extents[d], nests_.grain(0, d), hasPanels(nest, d));
   }
   if (plan_.pads.empty()) {
     Value changed = fresh;
     // Units that differ in their last dim only, the columns, read the same window.
     if (fresh && nest.parallel > 0 && tiling.vector_dim + 1 == static_cast<int>(nest.parallel)) {
-      Value first = math_.rem(unit, tiling.blocks[tiling.vector_dim]);
+      Value first = math_.rem(unit, nests_.blocks(0, tiling.vector_dim));
       Value at_first = mlir::arith::CmpIOp::create(b, math_.loc, mlir::arith::CmpIPredicate::eq, first, math_.constant(0));
       changed = mlir::arith::OrIOp::create(b, math_.loc, fresh, at_first);
     } else {
@@ -148,7 +135,7 @@ void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
 void UnitEmitter::emitRowsUnit(Value unit) {
   int64_t rows = 1;
   for (int64_t extent : nests_.row_shape) rows *= extent;
-  DimRange range = blockRange(math_, unit, plan_.units, rows, 1);
+  DimRange range = blockRange(math_, unit, nests_.rows_per_unit, rows, 1, false);
   emitLoop(math_, range.lo, range.hi, {}, [&](Value row, mlir::ValueRange) {
     SmallVector<DimRange> ranges;
     Value rest = row;

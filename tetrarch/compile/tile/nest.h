@@ -57,9 +57,10 @@ struct TileNest {
   llvm::SmallVector<TileInput, 2> inits;  // one per result of the body; monostate when it is not read
   std::optional<TileBody> epilogue;       // an elementwise op on the reduction's result, computed in registers
   llvm::SmallVector<TileAccess, 2> outputs;
-  unsigned rows = 0;  // leading dims that are the chain's rows
+  unsigned rows = 0;      // leading dims that are the chain's rows
+  bool reduction = false;  // a result is accumulated, though perhaps over one step only
 
-  bool reduces() const { return parallel < extents.size(); }
+  bool reduces() const { return reduction; }
   // Calls f on each access, of body, inits, epilogue and outputs.
   void forEachAccess(llvm::function_ref<void(TileAccess&)> f);
   void forEachAccess(llvm::function_ref<void(const TileAccess&)> f) const;
@@ -94,10 +95,16 @@ class TileNestPlan {
     int64_t vectors = 1;         // vectors side by side
     int64_t rows = 1;            // of a register tile
     bool columns_outer = false;  // the loop over column tiles is outside of the rows'
-    llvm::SmallVector<int64_t, 8> blocks;  // into how many pieces each parallel dim is cut, over all units
+    llvm::SmallVector<int64_t, 8> block;  // how much of each parallel dim belongs to one unit
   };
   std::vector<Tiling> tilings;  // one per nest
+  int64_t rows_per_unit = 1;    // of a chain
   int64_t window_lines = 0;     // of a padded operand that one unit copies
+
+  // The smallest sensible part of a parallel dim: one register tile of it, or 1.
+  int64_t grain(size_t nest, unsigned dim) const;
+  // Into how many units a parallel dim is cut.
+  int64_t blocks(size_t nest, unsigned dim) const;
 };
 
 // Reads the block. Unimplemented with the reason where it is no such chain.

@@ -108,16 +108,25 @@ struct TileSize {
   double cost;
 };
 
+// Rows that lie this many bytes apart fall into the same sets of a first-level cache, which has 8 places in each.
+constexpr int64_t kCacheStride = 4096;
+constexpr int64_t kCacheWays = 8;
+
 // All register tiles that fit, cheapest first.
-std::vector<TileSize> tileSizes(int64_t extent_rows, int64_t extent_columns, int64_t lanes, bool panels,
+std::vector<TileSize> tileSizes(const TileNest& nest, const Tiling& tiling, int64_t row_bytes,
                                 const TileTarget& target) {
+  const int64_t extent_rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
+  const int64_t extent_columns = nest.extents[tiling.vector_dim], lanes = tiling.lanes;
+  const bool panels = hasPanels(nest, tiling.vector_dim);
   std::vector<TileSize> sizes;
   const int64_t step = panels && lanes < kPanel ? kPanel / lanes : 1;
   for (int64_t rows = 1; rows <= std::min<int64_t>(extent_rows, 14); ++rows) {
     for (int64_t vectors = step; vectors <= 8; vectors += step) {
       if (rows * vectors + vectors + 1 > target.vector_registers) continue;
       if (vectors > step && vectors * lanes > extent_columns) continue;
-      sizes.push_back({rows, vectors, tileCost(extent_rows, extent_columns, rows, vectors, lanes)});
+      const bool collides = row_bytes % kCacheStride == 0 && rows >= kCacheWays;
+      const double cost = tileCost(extent_rows, extent_columns, rows, vectors, lanes);
+      sizes.push_back({rows, vectors, collides ? 1.5 * cost : cost});
     }
   }
   std::ranges::sort(sizes, {}, [](const TileSize& s) { return std::tuple(s.cost, s.vectors, s.rows); });
@@ -135,6 +144,29 @@ int64_t footprint(const TileNest& nest, const TileAccess& access, llvm::ArrayRef
   return span * element;
 }
 
+int64_t grainOf(const TileNest& nest, const Tiling& tiling, unsigned dim) {
+  if (static_cast<int>(dim) == tiling.row_dim) return tiling.rows;
+  if (static_cast<int>(dim) == tiling.vector_dim) return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
+  return 1;
+}
+
+int64_t maxBlocks(const TileNest& nest, const Tiling& tiling, unsigned dim) {
+  return ceilDiv(nest.extents[dim], grainOf(nest, tiling, dim));
+}
+
+// Cuts a dim into `blocks` parts of whole grains, or a few less.
+void cutDim(const TileNest& nest, Tiling& tiling, unsigned dim, int64_t blocks) {
+  const int64_t grain = grainOf(nest, tiling, dim);
+  const int64_t size = ceilDiv(ceilDiv(nest.extents[dim], grain), std::max<int64_t>(1, blocks)) * grain;
+  tiling.block[dim] = std::min(size, nest.extents[dim]);
+}
+
+// How far apart in memory two rows of the left operand are.
+int64_t rowBytes(const TileNestPlan& plan, const Contraction& contraction, const Tiling& tiling) {
+  if (tiling.row_dim < 0) return 0;
+  return contraction.lhs->strides[tiling.row_dim] * byteWidth(plan.buffers[contraction.lhs->buffer].element);
+}
+
 class Planner {
  public:
   Planner(TileNestPlan nests, const TileTarget& target, const TileChoice& choice)
@@ -149,7 +181,7 @@ class Planner {
   void cutContraction(const TileNest& nest, Tiling& tiling, const Contraction& contraction);
   void cutEvenly(const TileNest& nest, Tiling& tiling);
   void cutIntoTiles(const TileNest& nest, Tiling& tiling);
-  int64_t maxBlocks(const TileNest& nest, const Tiling& tiling, unsigned dim) const;
+  void mapRows();
   void placeScratch();
   void planPads();
   void count();
@@ -159,16 +191,6 @@ class Planner {
   TilePlan plan_;
 };
 
-int64_t grain(const TileNest& nest, const Tiling& tiling, unsigned dim) {
-  if (static_cast<int>(dim) == tiling.row_dim) return tiling.rows;
-  if (static_cast<int>(dim) == tiling.vector_dim) return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
-  return 1;
-}
-
-int64_t Planner::maxBlocks(const TileNest& nest, const Tiling& tiling, unsigned dim) const {
-  return std::max<int64_t>(1, nest.extents[dim] / grain(nest, tiling, dim));
-}
-
 bool usesPanels(const TileNest& nest) {
   bool panels = false;
   nest.forEachAccess([&](const TileAccess& access) { panels |= access.panel_dim >= 0; });
@@ -176,13 +198,12 @@ bool usesPanels(const TileNest& nest) {
 }
 
 void Planner::chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
-  const int64_t columns = nest.extents[tiling.vector_dim];
-  const int64_t rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
   if (!contraction.lhs) {
+    const int64_t columns = nest.extents[tiling.vector_dim];
     tiling.vectors = std::clamp<int64_t>(columns / tiling.lanes, 1, nest.reduces() ? 4 : 2);
     return;
   }
-  const std::vector<TileSize> sizes = tileSizes(rows, columns, tiling.lanes, usesPanels(nest), target_);
+  const std::vector<TileSize> sizes = tileSizes(nest, tiling, rowBytes(nests_, contraction, tiling), target_);
   const TileChoice& wish = plan_.choice;
   auto wished = std::ranges::find_if(sizes, [&](const TileSize& size) {
     return (wish.rows == 0 || size.rows == wish.rows) && (wish.vectors == 0 || size.vectors == wish.vectors);
@@ -196,7 +217,7 @@ void Planner::tileNest(TileNest& nest) {
   collapseDims(nest, nests_);
   Tiling tiling;
   tiling.vector_dim = pickVectorDim(nest);
-  tiling.blocks.assign(nest.parallel, 1);
+  tiling.block.assign(nest.extents.begin(), nest.extents.begin() + nest.parallel);
   Contraction contraction;
   if (tiling.vector_dim >= 0) {
     contraction = findContraction(nest, tiling.vector_dim);
@@ -224,7 +245,7 @@ void Planner::tileNest(TileNest& nest) {
 }
 
 void Planner::cutIntoTiles(const TileNest& nest, Tiling& tiling) {
-  for (unsigned d = 0; d < nest.parallel; ++d) tiling.blocks[d] = maxBlocks(nest, tiling, d);
+  for (unsigned d = 0; d < nest.parallel; ++d) tiling.block[d] = grainOf(nest, tiling, d);
 }
 
 // Units of about kUnitElements steps: whole inner dims, a part of one dim, one index of the dims outside of it.
@@ -235,9 +256,8 @@ void Planner::cutEvenly(const TileNest& nest, Tiling& tiling) {
   // Cut across more than the fewest units where there are few, so that all workers get the same.
   if (steps > 4096) left = std::max(left, std::min(4.0 * target_.workers, steps / 2048));
   for (unsigned d = 0; d < nest.parallel && left > 1; ++d) {
-    const int64_t blocks = std::min<int64_t>(maxBlocks(nest, tiling, d), std::ceil(left));
-    tiling.blocks[d] = blocks;
-    left /= blocks;
+    cutDim(nest, tiling, d, std::min<int64_t>(maxBlocks(nest, tiling, d), std::ceil(left)));
+    left /= ceilDiv(nest.extents[d], tiling.block[d]);
   }
 }
 
@@ -250,13 +270,13 @@ void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contrac
   const int64_t rhs_bytes =
       nests_.buffers[contraction.rhs->buffer].count * byteWidth(nests_.buffers[contraction.rhs->buffer].element);
   const double wanted = std::max({1.0, flops / kUnitFlops, flops > 1e6 ? 4.0 * target_.workers : 1.0});
-  llvm::SmallVector<int64_t> lengths(nest.extents.begin(), nest.extents.begin() + nest.parallel);
+  llvm::SmallVectorImpl<int64_t>& lengths = tiling.block;
   double units = 1;
+  auto blocksOf = [&](unsigned d) { return ceilDiv(nest.extents[d], tiling.block[d]); };
   auto cut = [&](unsigned d, int64_t blocks) {
-    blocks = std::clamp<int64_t>(blocks, 1, maxBlocks(nest, tiling, d));
-    units *= static_cast<double>(blocks) / tiling.blocks[d];
-    tiling.blocks[d] = blocks;
-    lengths[d] = ceilDiv(nest.extents[d], blocks);
+    units /= static_cast<double>(blocksOf(d));
+    cutDim(nest, tiling, d, std::clamp<int64_t>(blocks, 1, maxBlocks(nest, tiling, d)));
+    units *= static_cast<double>(blocksOf(d));
   };
   // Batches first: they share nothing.
   for (unsigned d = 0; d < nest.parallel; ++d) {
@@ -265,10 +285,10 @@ void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contrac
   auto cutRows = [&](auto enough) {
     for (unsigned d = 0; d < nest.parallel; ++d) {
       if (d == column || contraction.rhs->strides[d] != 0) continue;
-      while (!enough() && tiling.blocks[d] < maxBlocks(nest, tiling, d)) {
-        int64_t next = tiling.blocks[d] + 1;
-        while (next < maxBlocks(nest, tiling, d) && (nest.extents[d] / grain(nest, tiling, d)) % next != 0) ++next;
-        cut(d, next);
+      // By numbers that divide the tiles evenly.
+      const int64_t most = maxBlocks(nest, tiling, d);
+      for (int64_t next = blocksOf(d) + 1; next <= most && !enough(); ++next) {
+        if (most % next == 0) cut(d, next);
       }
     }
   };
@@ -281,7 +301,7 @@ void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contrac
   } else {
     cutRows([&] { return units >= wanted; });
   }
-  if (units < wanted && plan_.choice.unit_columns == 0) cut(column, std::ceil(wanted / units * tiling.blocks[column]));
+  if (units < wanted && plan_.choice.unit_columns == 0) cut(column, std::ceil(wanted / units * blocksOf(column)));
   plan_.choice.unit_columns = lengths[column];
   plan_.choice.unit_rows = product(lengths) / lengths[column];
 }
@@ -317,12 +337,7 @@ void Planner::planPads() {
       lines += access.offset / pad.line;
       for (unsigned d = 0; d < nest.extents.size(); ++d) {
         if (access.strides[d] % pad.line != 0) continue;
-        int64_t length = nest.extents[d];
-        if (d < nest.parallel) {
-          const Tiling& tiling = nests_.tilings[0];
-          const int64_t g = grain(nest, tiling, d), blocks = tiling.blocks[d];
-          if (blocks > 1) length = ceilDiv(nest.extents[d] / g, blocks) * g + nest.extents[d] % g;
-        }
+        const int64_t length = d < nest.parallel ? nests_.tilings[0].block[d] : nest.extents[d];
         lines += (length - 1) * (access.strides[d] / pad.line);
       }
     });
@@ -346,6 +361,22 @@ void Planner::count() {
   }
 }
 
+// Outer dims that are cut into single steps, then one that is cut into larger blocks, are the rows of the result.
+void Planner::mapRows() {
+  const TileNest& nest = nests_.nests[0];
+  const Tiling& tiling = nests_.tilings[0];
+  int64_t rows = 1;
+  unsigned d = 0;
+  while (d < nest.parallel && tiling.block[d] == 1) rows *= nest.extents[d++];
+  plan_.rows = rows;
+  plan_.row_tile = 1;
+  if (d == nest.parallel || nests_.blocks(0, d) == 1) return;
+  // Blocks that do not fit evenly would make groups of unlike rows, unless there is but one series of them.
+  if (nest.extents[d] % tiling.block[d] != 0 && rows > 1) return;
+  plan_.rows = rows * nest.extents[d];
+  plan_.row_tile = tiling.block[d];
+}
+
 Result<TilePlan> Planner::plan() {
   for (TileNest& nest : nests_.nests) tileNest(nest);
   placeScratch();
@@ -357,17 +388,29 @@ Result<TilePlan> Planner::plan() {
   if (nests_.isChain()) {
     const int64_t rows = product(nests_.row_shape);
     const double steps = std::max(1.0, plan_.flops / 4 / static_cast<double>(rows));
-    const int64_t per_unit = target_.unit_is_tile ? 1 : std::max<int64_t>(1, kUnitElements / steps);
-    plan_.units = ceilDiv(rows, per_unit);
-    plan_.choice.unit_rows = ceilDiv(rows, plan_.units);
+    const auto fitting = static_cast<int64_t>(kUnitElements / steps);
+    const int64_t fair = std::max<int64_t>(1, rows / (4 * target_.workers));
+    nests_.rows_per_unit = target_.unit_is_tile ? 1 : std::clamp<int64_t>(fitting, 1, fair);
+    plan_.units = ceilDiv(rows, nests_.rows_per_unit);
+    plan_.choice.unit_rows = nests_.rows_per_unit;
+    plan_.rows = rows;
+    plan_.row_tile = nests_.rows_per_unit;
   } else {
-    plan_.units = product(nests_.tilings[0].blocks);
+    plan_.units = 1;
+    for (unsigned d = 0; d < nests_.nests[0].parallel; ++d) plan_.units *= nests_.blocks(0, d);
+    mapRows();
   }
   plan_.nests = std::make_shared<TileNestPlan>(std::move(nests_));
   return std::move(plan_);
 }
 
 }  // namespace
+
+int64_t TileNestPlan::grain(size_t nest, unsigned dim) const { return grainOf(nests[nest], tilings[nest], dim); }
+
+int64_t TileNestPlan::blocks(size_t nest, unsigned dim) const {
+  return ceilDiv(nests[nest].extents[dim], tilings[nest].block[dim]);
+}
 
 Result<TilePlan> planTile(mlir::Block& body, const TileTarget& target, const TileChoice& choice) {
   TET_ASSIGN_OR_RETURN(TileNestPlan nests, readNests(body));
@@ -379,10 +422,9 @@ std::vector<TileChoice> tileAlternatives(const TilePlan& plan, const TileTarget&
   if (!plan.contraction || plan.nests->isChain()) return choices;
   const Tiling& tiling = plan.nests->tilings[0];
   const TileNest& nest = plan.nests->nests[0];
-  const int64_t rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
-  const int64_t columns = nest.extents[tiling.vector_dim];
+  const Contraction contraction = findContraction(nest, tiling.vector_dim);
   constexpr size_t kTiles = 4;
-  for (const TileSize& size : tileSizes(rows, columns, tiling.lanes, usesPanels(nest), target)) {
+  for (const TileSize& size : tileSizes(nest, tiling, rowBytes(*plan.nests, contraction, tiling), target)) {
     if (choices.size() == kTiles) break;
     const bool known = std::ranges::any_of(choices, [&](const TileChoice& c) { return c.vectors == size.vectors; });
     if (size.vectors != plan.choice.vectors && !known) choices.push_back({.rows = size.rows, .vectors = size.vectors});

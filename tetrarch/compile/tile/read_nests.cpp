@@ -7,7 +7,7 @@
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/OpDefinition.h"
-#include "tetrarch/compile/tile/nest.h"
+#include "tetrarch/compile/tile/emit.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -267,6 +267,7 @@ Status Reader::orderDims(TileNest& nest, mlir::linalg::LinalgOp op) {
     place[from] = to;
     nest.parallel += !isReduction(from);
   }
+  nest.reduction = nest.parallel < nest.extents.size();
   nest.forEachAccess([&](TileAccess& access) {
     SmallVector<int64_t, 8> strides;
     for (unsigned from : order) strides.push_back(access.strides[from]);
@@ -432,6 +433,12 @@ bool usesIndex(const TileBody& body) { return !body.block->getOps<mlir::linalg::
 void TileNest::forEachAccess(llvm::function_ref<void(TileAccess&)> f) { visitAccesses(*this, f); }
 void TileNest::forEachAccess(llvm::function_ref<void(const TileAccess&)> f) const { visitAccesses(*this, f); }
 
+bool hasPanels(const TileNest& nest, unsigned dim) {
+  bool found = false;
+  nest.forEachAccess([&](const TileAccess& access) { found |= access.panel_dim == static_cast<int>(dim); });
+  return found;
+}
+
 Result<TileNestPlan> readNests(mlir::Block& body) { return Reader(body).read(); }
 
 void collapseDims(TileNest& nest, const TileNestPlan& plan) {
@@ -461,13 +468,8 @@ void collapseDims(TileNest& nest, const TileNestPlan& plan) {
       if (access.panel_dim > static_cast<int>(d)) --access.panel_dim;
     });
   };
-  auto panelled = [&](unsigned d) {
-    bool found = false;
-    std::as_const(nest).forEachAccess([&](const TileAccess& a) { found |= a.panel_dim == static_cast<int>(d); });
-    return found;
-  };
   for (int d = static_cast<int>(nest.extents.size()) - 1; d >= static_cast<int>(nest.rows); --d) {
-    if (nest.extents[d] == 1 && !panelled(d) && nest.extents.size() > 1) {
+    if (nest.extents[d] == 1 && !hasPanels(nest, d) && nest.extents.size() > 1) {
       drop(d);
     }
   }

@@ -56,6 +56,8 @@ struct TilePlan {
   int64_t granularity = 1;
   int64_t scratch_bytes = 0;    // per worker (per work-item where units are): row temporaries, padded rows
   int64_t workspace_bytes = 0;  // of all pads
+  // How units map to the first result: KernelEntry::rows and row_tile of code_generator.h.
+  int64_t rows = 0, row_tile = 1;
   std::vector<TilePad> pads;
   double flops = 0, bytes = 0;  // of the whole task
   bool contraction = false;     // whether its register tile matters for speed

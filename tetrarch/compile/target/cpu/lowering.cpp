@@ -180,6 +180,8 @@ Result<LoweredKernel> lowerTiled(const Task& task, const TilePlan& plan, const s
   kernel.entry.units = plan.units;
   kernel.entry.granularity = plan.granularity;
   kernel.entry.scratch_bytes = plan.scratch_bytes;
+  kernel.entry.rows = plan.rows;
+  kernel.entry.row_tile = plan.row_tile;
   return kernel;
 }
 
