@@ -135,6 +135,11 @@ class Interpreter {
     return operandsOf(*block.getTerminator());
   }
 
+  Result<Tensors> run(mlir::Operation& op, Tensors operands) {
+    for (auto [operand, tensor] : llvm::zip(op.getOperands(), operands)) values_[operand] = std::move(tensor);
+    return evaluate(op);
+  }
+
  private:
   Tensors operandsOf(mlir::Operation& op) const {
     Tensors operands;
@@ -190,6 +195,10 @@ Result<Tensors> interpret(mlir::func::FuncOp function, Tensors inputs) {
   if (function.isExternal()) return invalidArgument("@{} has no body", function.getName().str());
   TET_RETURN_IF_ERROR(checkInputs(function, inputs));
   return Interpreter().run(function.getBody(), std::move(inputs));
+}
+
+Result<Tensors> evaluate(mlir::Operation* op, Tensors operands) {
+  return Interpreter().run(*op, std::move(operands));
 }
 
 Result<Tensors> interpret(mlir::ModuleOp module, Tensors inputs) {

@@ -18,7 +18,7 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "tetrarch/graph/tet_dialect.h.inc"
-#include "tetrarch/graph/tet_enums.h.inc"
+#include "tetrarch/graph/tet_enums.h"
 
 namespace tetrarch::tet {
 

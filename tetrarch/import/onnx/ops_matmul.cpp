@@ -1,0 +1,248 @@
+// Matrix products and einsum.
+#include <algorithm>
+#include <map>
+
+#include "tetrarch/import/onnx/importer.h"
+#include "tetrarch/import/onnx/op_context.h"
+
+namespace tetrarch::onnx {
+namespace {
+
+using enum tet::ComparisonDirection;
+
+// An integer matrix less its zero point, in i32. A zero point of one dimension is one per row of a left
+// operand, one per column of a right one.
+Value centre(OpContext& n, int operand, int zero_point, bool left) {
+  const Value x = n.b.convert(n.in(operand), ElementType::I32);
+  if (!n.has(zero_point)) return x;
+  Value zero = n.b.convert(n.in(zero_point), ElementType::I32);
+  if (countOf(zero) == 1) {
+    zero = n.b.reshape(zero, {});
+  } else if (left && rankOf(zero) == 1) {
+    zero = n.b.expandDims(zero, {1});
+  }
+  return n.b.sub(x, zero);
+}
+
+}  // namespace
+
+Status importMatMul(OpContext& n) { return n.result(n.b.matmul(n.in(0), n.in(1))); }
+
+Status importMatMulInteger(OpContext& n) {
+  return n.result(n.b.matmul(centre(n, 0, 2, true), centre(n, 1, 3, false)));
+}
+
+Status importGemm(OpContext& n) {
+  const Value a = n.in(0), w = n.in(1);
+  if (rankOf(a) != 2 || rankOf(w) != 2) return invalidArgument("its operands are not matrices");
+  const bool transpose_a = n.getInt("transA") != 0, transpose_b = n.getInt("transB") != 0;
+  Value y = n.b.dotGeneral(a, w, {}, {}, {transpose_a ? 0 : 1}, {transpose_b ? 1 : 0});
+  const double alpha = n.getFloat("alpha", 1), beta = n.getFloat("beta", 1);
+  if (alpha != 1) y = n.b.mul(y, alpha);
+  if (n.has(2)) y = n.b.add(y, beta == 1 ? n.in(2) : n.b.mul(n.in(2), beta));
+  return n.result(y);
+}
+
+// Inputs: a, its scale and zero point, b, its scale and zero point, the result's scale and zero point.
+Status importQLinearMatMul(OpContext& n) {
+  const Value a = centre(n, 0, 2, true), w = centre(n, 3, 5, false);
+  const Value product = n.b.matmul(a, w);
+  const ElementType real = ElementType::F32, type = typeOf(n.in(7));
+  auto scale = [&](int i, bool left) {
+    const Value s = n.b.convert(n.in(i), real);
+    if (countOf(s) == 1) return n.b.reshape(s, {});
+    return left && rankOf(s) == 1 ? n.b.expandDims(s, {1}) : s;
+  };
+  const Value factor = n.b.div(n.b.mul(scale(1, true), scale(4, false)), scale(6, true));
+  const Value scaled = n.b.unary("round_nearest_even", n.b.mul(n.b.convert(product, real), factor));
+  Value zero = n.b.convert(n.in(7), real);
+  zero = countOf(zero) == 1 ? n.b.reshape(zero, {}) : rankOf(zero) == 1 ? n.b.expandDims(zero, {1}) : zero;
+  const bool is_signed = info(type).kind == ElementKind::Signed;
+  return n.result(
+      n.b.convert(n.b.clamp(n.b.add(scaled, zero), is_signed ? -128 : 0, is_signed ? 127 : 255), type));
+}
+
+//-- Einsum
+
+namespace {
+
+// One operand with a label per dimension: a letter, or a digit for a dimension of the ellipsis.
+struct Term {
+  Value value;
+  std::string labels;
+};
+
+bool contains(const std::string& labels, char label) { return labels.find(label) != std::string::npos; }
+
+int64_t axisOf(const Term& term, char label) { return static_cast<int64_t>(term.labels.find(label)); }
+
+// "ij...k" for an operand of `rank`: the ellipsis becomes digits, right-aligned as broadcasting wants:
+// "ij12k" of 3.
+Result<std::string> expandEllipsis(std::string text, int64_t rank, int64_t ellipsis_rank) {
+  std::erase(text, ' ');
+  const size_t at = text.find("...");
+  const int64_t covered = at == std::string::npos ? 0 : rank - (static_cast<int64_t>(text.size()) - 3);
+  if (covered < 0 || covered > 9 || covered > ellipsis_rank)
+    return invalidArgument("an ellipsis does not fit");
+  if (at != std::string::npos) {
+    std::string digits;
+    for (int64_t i = ellipsis_rank - covered; i < ellipsis_rank; ++i) digits += static_cast<char>('0' + i);
+    text.replace(at, 3, digits);
+  }
+  const bool valid =
+      std::ranges::all_of(text, [](char c) { return std::isalnum(static_cast<unsigned char>(c)); });
+  if (!valid || static_cast<int64_t>(text.size()) != rank) {
+    return invalidArgument("the term '{}' does not fit an operand of rank {}", text, rank);
+  }
+  return text;
+}
+
+// A label that occurs twice in one term stands for its diagonal.
+Term takeDiagonals(GraphBuilder& b, Term term) {
+  for (size_t i = 0; i < term.labels.size(); ++i) {
+    size_t j = term.labels.find(term.labels[i], i + 1);
+    while (j != std::string::npos && b.ok()) {
+      const auto shape = shapeOf(term.value);
+      const int64_t first = static_cast<int64_t>(i), second = static_cast<int64_t>(j);
+      const Value on =
+          b.compare(EQ, b.iota(ElementType::I64, shape, first), b.iota(ElementType::I64, shape, second));
+      term.value = b.sum(b.select(on, term.value, 0), {second});
+      term.labels.erase(j, 1);
+      j = term.labels.find(term.labels[i], i + 1);
+    }
+  }
+  return term;
+}
+
+// Sums over the labels that nothing after wants.
+Term sumUnused(GraphBuilder& b, Term term, const std::string& wanted) {
+  Shape axes;
+  std::string kept;
+  for (size_t i = 0; i < term.labels.size(); ++i) {
+    if (contains(wanted, term.labels[i])) {
+      kept += term.labels[i];
+    } else {
+      axes.push_back(static_cast<int64_t>(i));
+    }
+  }
+  return {b.sum(term.value, axes), kept};
+}
+
+Term product(GraphBuilder& b, Term x, Term y, const std::string& wanted) {
+  // A size of 1 broadcasts: such a dimension is dropped from the operand that has it.
+  auto dropOnes = [&](Term& term, const Term& other) {
+    for (size_t i = term.labels.size(); i-- > 0;) {
+      const char label = term.labels[i];
+      if (!contains(other.labels, label) || dimOf(term.value, static_cast<int64_t>(i)) != 1) continue;
+      if (dimOf(other.value, axisOf(other, label)) == 1) continue;
+      term.value = b.squeeze(term.value, {static_cast<int64_t>(i)});
+      term.labels.erase(i, 1);
+    }
+  };
+  dropOnes(x, y);
+  dropOnes(y, x);
+  x = sumUnused(b, x, wanted + y.labels);
+  y = sumUnused(b, y, wanted + x.labels);
+  Shape x_batch, y_batch, x_contract, y_contract;
+  std::string batch, x_free, y_free;
+  for (const char label : x.labels) {
+    if (!contains(y.labels, label)) {
+      x_free += label;
+    } else if (contains(wanted, label)) {
+      batch += label;
+      x_batch.push_back(axisOf(x, label));
+      y_batch.push_back(axisOf(y, label));
+    } else {
+      x_contract.push_back(axisOf(x, label));
+      y_contract.push_back(axisOf(y, label));
+    }
+  }
+  for (const char label : y.labels) {
+    if (!contains(x.labels, label)) y_free += label;
+  }
+  return {b.dotGeneral(x.value, y.value, x_batch, y_batch, x_contract, y_contract), batch + x_free + y_free};
+}
+
+struct Equation {
+  std::vector<std::string> terms;
+  std::string output;
+};
+
+std::vector<std::string> splitTerms(const std::string& text) {
+  std::vector<std::string> terms;
+  size_t begin = 0;
+  for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
+    terms.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  terms.push_back(text.substr(begin));
+  return terms;
+}
+
+// Without an arrow: the ellipsis, then the labels that occur once, in alphabetical order.
+std::string implicitOutput(const std::vector<std::string>& terms, int64_t ellipsis_rank) {
+  std::map<char, int> occurrences;
+  for (const std::string& term : terms) {
+    for (const char label : term) ++occurrences[label];
+  }
+  std::string output;
+  for (int64_t i = 0; i < ellipsis_rank; ++i) output += static_cast<char>('0' + i);
+  for (const auto& [label, count] : occurrences) {
+    if (count == 1 && std::isalpha(static_cast<unsigned char>(label))) output += label;
+  }
+  return output;
+}
+
+Result<Equation> readEquation(OpContext& n) {
+  std::string text = n.getString("equation");
+  std::erase(text, ' ');
+  const size_t arrow = text.find("->");
+  Equation equation;
+  std::vector<std::string> terms = splitTerms(text.substr(0, arrow));
+  if (static_cast<int>(terms.size()) != n.inputCount())
+    return invalidArgument("'{}' does not fit the operands", text);
+  int64_t ellipsis = 0;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    if (contains(terms[i], '.')) {
+      ellipsis =
+          std::max(ellipsis, rankOf(n.in(static_cast<int>(i))) - static_cast<int64_t>(terms[i].size()) + 3);
+    }
+  }
+  for (size_t i = 0; i < terms.size(); ++i) {
+    TET_ASSIGN_OR_RETURN(std::string labels,
+                         expandEllipsis(terms[i], rankOf(n.in(static_cast<int>(i))), ellipsis));
+    equation.terms.push_back(std::move(labels));
+  }
+  if (arrow == std::string::npos) {
+    equation.output = implicitOutput(equation.terms, ellipsis);
+    return equation;
+  }
+  const std::string output = text.substr(arrow + 2);
+  const bool dots = contains(output, '.');
+  const int64_t rank = static_cast<int64_t>(output.size()) + (dots ? ellipsis - 3 : 0);
+  TET_ASSIGN_OR_RETURN(equation.output, expandEllipsis(output, rank, ellipsis));
+  return equation;
+}
+
+}  // namespace
+
+Status importEinsum(OpContext& n) {
+  TET_ASSIGN_OR_RETURN(const Equation equation, readEquation(n));
+  Term result;
+  for (size_t i = 0; i < equation.terms.size(); ++i) {
+    const Term term = takeDiagonals(n.b, {n.in(static_cast<int>(i)), equation.terms[i]});
+    std::string wanted = equation.output;
+    for (size_t later = i + 1; later < equation.terms.size(); ++later) wanted += equation.terms[later];
+    result = i == 0 ? sumUnused(n.b, term, wanted) : product(n.b, result, term, wanted);
+    TET_RETURN_IF_ERROR(n.b.status());
+  }
+  result = sumUnused(n.b, result, equation.output);
+  Shape order;
+  for (const char label : equation.output) {
+    if (!contains(result.labels, label)) return invalidArgument("no operand has output label '{}'", label);
+    order.push_back(axisOf(result, label));
+  }
+  return n.result(n.b.transpose(result.value, order));
+}
+
+}  // namespace tetrarch::onnx
