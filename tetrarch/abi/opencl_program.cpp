@@ -103,10 +103,8 @@ Result<OpenClPass> Reader::pass(const tet_opencl_pass& row, const OpenClEntry& e
   if (row.kind > TET_OPENCL_WHOLE)
     return invalidArgument("kernel {} has the unknown kind {}", pass.kernel, row.kind);
   const uint64_t repeats = row.kind == TET_OPENCL_UNITS ? entry.units : 1;
-  if (row.items == 0 || row.items > kMaxItems / repeats ||
-      (row.local_items != 0 && row.items % row.local_items != 0)) {
-    return invalidArgument("kernel {} has {} work-items in groups of {}", pass.kernel, row.items,
-                           row.local_items);
+  if (row.items == 0 || row.items > kMaxItems / repeats) {
+    return invalidArgument("kernel {} has {} work-items a unit", pass.kernel, row.items);
   }
   if (row.first_argument > arguments_.size() || row.argument_count > arguments_.size() - row.first_argument) {
     return invalidArgument("the arguments of kernel {} are outside their table", pass.kernel);

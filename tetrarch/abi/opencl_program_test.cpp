@@ -43,7 +43,6 @@ TEST(OpenClProgram, RefusesWhatALaunchCouldNotUse) {
   refused([](OpenClProgram& p) { p.entries[0].passes[1].arguments[0].value = 3; }, "buffer 3 of 3");
   refused([](OpenClProgram& p) { p.entries[0].passes[0].arguments[1].value = 64; }, "workspace of 8192");
   refused([](OpenClProgram& p) { p.entries[0].passes[1].items = UINT64_MAX / 8; }, "work-items");
-  refused([](OpenClProgram& p) { p.entries[0].passes[1].items = 12; }, "in groups of 8");
   refused([](OpenClProgram& p) { p.entries[0].units = 0; }, "0 units");
   refused([](OpenClProgram& p) { p.entries[1].symbol = "conv_1"; }, "two tasks");
   refused([](OpenClProgram& p) { p.entries[1].symbol = "a\nb"; }, "not a name");

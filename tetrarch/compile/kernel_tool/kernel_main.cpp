@@ -1,6 +1,7 @@
 // tetrarch-kernel: the code of single tasks, for compiler engineers and lit tests.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "llvm/Support/SourceMgr.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -10,7 +11,9 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "tetrarch/abi/opencl_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
+#include "tetrarch/compile/kernel_tool/plugin_runner.h"
 #include "tetrarch/compile/tile/tile.h"
 
 namespace tetrarch::compile {
@@ -18,6 +21,7 @@ namespace {
 
 struct Arguments {
   std::string file, emit, choice, output, only;
+  std::string target = "cpu", device, device_options;
   int threads = 1;
   int64_t vector_bytes = 64, vector_registers = 32;
   bool tune = false, check = false;
@@ -86,13 +90,31 @@ Status checkAll(const std::vector<Task>& tasks, const std::vector<CodeBlob>& blo
   return {};
 }
 
+Status printOpenClSource(const std::vector<Task>& tasks) {
+  TET_ASSIGN_OR_RETURN(const std::vector<CodeBlob> blobs, findCodeGenerator("opencl")->compile(tasks, {}));
+  for (const CodeBlob& blob : blobs) {
+    TET_ASSIGN_OR_RETURN(const abi::OpenClProgram program, abi::readOpenClProgram(blob.bytes));
+    llvm::outs() << program.source;
+  }
+  return {};
+}
+
 Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments) {
-  const CodeGenerator* generator = findCodeGenerator("cpu");
+  const CodeGenerator* generator = findCodeGenerator(arguments.target);
+  if (!generator) return invalidArgument("there is no code generator '{}'", arguments.target);
+  std::optional<PluginRunner> device;
+  if (!arguments.device.empty()) {
+    TET_ASSIGN_OR_RETURN(device, PluginRunner::open(arguments.device, arguments.device_options));
+  }
+  auto timeTask = [&](const CodeBlob& blob, size_t entry, const Task& task, double seconds) -> Result<double> {
+    return device ? device->time(blob, entry, task, seconds)
+                  : timeKernel(blob, entry, task, arguments.threads, seconds);
+  };
   CodegenOptions options;
   options.threads = arguments.threads;
   if (arguments.tune) {
     options.measure = [&](const CodeBlob& blob, size_t entry, const Task& task) {
-      return timeKernel(blob, entry, task, arguments.threads, 0.02);
+      return timeTask(blob, entry, task, 0.02);
     };
     options.cache.store = [&](uint64_t hash, std::string_view target, std::string_view choice) {
       for (const Task& task : tasks) {
@@ -113,7 +135,7 @@ Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments
       std::fclose(file);
     }
     for (size_t i = 0; arguments.seconds > 0 && i < tasks.size(); ++i) {
-      TET_ASSIGN_OR_RETURN(double seconds, timeKernel(blob, i, tasks[i], arguments.threads, arguments.seconds));
+      TET_ASSIGN_OR_RETURN(double seconds, timeTask(blob, i, tasks[i], arguments.seconds));
       TileTarget target;
       auto plan = planTile(*tasks[i].block, target);
       fmt::print("{:32} {:10.1f} us {:8.1f} GFLOP/s {:8.1f} GB/s  units {} scratch {} [{}]\n", tasks[i].name,
@@ -133,6 +155,7 @@ Status run(const Arguments& arguments) {
   if (!module) return invalidArgument("{} is not a valid MLIR module", arguments.file);
   const std::vector<Task> tasks = collectTasks(*module, arguments.only);
   if (arguments.emit == "tile") return printTiles(tasks, arguments, context);
+  if (arguments.emit == "opencl") return printOpenClSource(tasks);
   return compileAndTime(tasks, arguments);
 }
 
@@ -143,12 +166,15 @@ int main(int argc, char** argv) {
   tetrarch::compile::Arguments arguments;
   CLI::App app("Compiles each func.func of an MLIR file as the body of one task.");
   app.add_option("file", arguments.file, "MLIR text; each func.func is one task")->required();
-  app.add_option("--emit", arguments.emit, "'tile': print the loops of one unit");
+  app.add_option("--emit", arguments.emit, "'tile': print the loops of one unit; 'opencl': OpenCL C");
   app.add_option("--only", arguments.only, "just the function of this name");
   app.add_option("--choice", arguments.choice, "tile choice, as printed by --tune");
   app.add_option("--vector-bytes", arguments.vector_bytes, "of the vectors that --emit=tile prints");
   app.add_option("--vector-registers", arguments.vector_registers, "that --emit=tile may use");
-  app.add_option("-o,--output", arguments.output, "write the shared object here");
+  app.add_option("-o,--output", arguments.output, "write the code blob here");
+  app.add_option("--target", arguments.target, "code generator: cpu or opencl");
+  app.add_option("--device", arguments.device, "plug-in (.so) to run on; needed for --time unless the target is cpu");
+  app.add_option("--device-options", arguments.device_options, "for opening the device, such as {\"threads\":1}");
   app.add_option("--threads", arguments.threads, "to compile and to run with");
   app.add_option("--time", arguments.seconds, "run each task for so many seconds and print its best time");
   app.add_flag("--check", arguments.check, "compare the results with those of the general path");

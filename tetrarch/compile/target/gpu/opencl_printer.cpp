@@ -128,6 +128,16 @@ std::string KernelPrinter::name(mlir::Value value, std::string_view fallback) {
   return unique(fallback);
 }
 
+llvm::StringMap<int> KernelPrinter::enterScope() {
+  ++indent_;
+  return names_;
+}
+
+void KernelPrinter::leaveScope(const llvm::StringMap<int>& outer) {
+  names_ = outer;
+  --indent_;
+}
+
 void KernelPrinter::line(std::string_view text) {
   body_.append(static_cast<size_t>(indent_) * 2, ' ');
   body_ += text;
@@ -240,15 +250,16 @@ Status KernelPrinter::forLoop(scf::ForOp loop) {
   TET_ASSIGN_OR_RETURN(const Expr first, scalar(loop.getLowerBound()));
   TET_ASSIGN_OR_RETURN(const Expr end, scalar(loop.getUpperBound()));
   TET_ASSIGN_OR_RETURN(const Expr step, scalar(loop.getStep()));
+  const llvm::StringMap<int> before = names_;  // the counter's name is free again after the loop
   const std::string counter = name(loop.getInductionVar(), "i");
-  parts_[loop.getInductionVar()] = {{counter}};
   const bool by_one = step.text == "1" || step.text == "1L";
   line(fmt::format("for ({0} {1} = {2}; {1} < {3}; {4}) {{", counter_type.name, counter, first.text,
                    operand(end, Prec::Shift), by_one ? "++" + counter : counter + " += " + step.text));
-  ++indent_;
+  const llvm::StringMap<int> outer = enterScope();
+  parts_[loop.getInductionVar()] = {{counter}};
   TET_RETURN_IF_ERROR(block(*loop.getBody()));
   TET_RETURN_IF_ERROR(assign(carried, loop.getYieldedValues()));
-  --indent_;
+  leaveScope(outer);
   line("}");
   for (auto [result, variables] : llvm::zip_equal(loop.getResults(), carried))
     parts_[result] = read(variables);
@@ -269,7 +280,7 @@ Status KernelPrinter::whileLoop(scf::WhileOp loop) {
     after.push_back(std::move(variables));
   }
   line("while (true) {");
-  ++indent_;
+  const llvm::StringMap<int> outer = enterScope();
   TET_RETURN_IF_ERROR(block(*loop.getBeforeBody()));
   scf::ConditionOp condition = loop.getConditionOp();
   TET_RETURN_IF_ERROR(assign(after, condition.getArgs()));
@@ -277,7 +288,7 @@ Status KernelPrinter::whileLoop(scf::WhileOp loop) {
   line(fmt::format("if (!({})) break;", test.text));
   TET_RETURN_IF_ERROR(block(*loop.getAfterBody()));
   TET_RETURN_IF_ERROR(assign(carried, loop.getYieldOp().getOperands()));
-  --indent_;
+  leaveScope(outer);
   line("}");
   for (auto [result, variables] : llvm::zip_equal(loop.getResults(), after)) parts_[result] = read(variables);
   return {};
@@ -292,10 +303,10 @@ Status KernelPrinter::branch(scf::IfOp branch) {
   }
   auto side = [&](mlir::Block* body, std::string_view head) -> Status {
     line(head);
-    ++indent_;
+    const llvm::StringMap<int> outer = enterScope();
     TET_RETURN_IF_ERROR(block(*body));
     TET_RETURN_IF_ERROR(assign(results, body->getTerminator()->getOperands()));
-    --indent_;
+    leaveScope(outer);
     return {};
   };
   TET_RETURN_IF_ERROR(side(branch.thenBlock(), fmt::format("if ({}) {{", condition.text)));
@@ -375,8 +386,8 @@ Result<std::string> KernelPrinter::signature(gpu::GPUFuncOp kernel) {
                        (*size)[2]);
   }
   text += fmt::format("__kernel void {}(", kernel.getName().str());
-  const std::string gap(text.size() - text.rfind('\n') - (text.rfind('\n') == std::string::npos ? 0 : 1),
-                        ' ');
+  const size_t line_end = text.rfind('\n');
+  const std::string gap(text.size() - (line_end == std::string::npos ? 0 : line_end + 1), ' ');
   for (auto [number, argument] :
        llvm::enumerate(kernel.getBody().getArguments().take_front(kernel.getNumArguments()))) {
     if (number > 0) text += ",\n" + gap;

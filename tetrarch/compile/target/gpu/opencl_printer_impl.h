@@ -133,6 +133,9 @@ class KernelPrinter {
   Status bind(mlir::Operation* op, Parts parts, bool movable = true);
   std::string name(mlir::Value value, std::string_view fallback);
   std::string unique(std::string_view wanted);
+  // Blocks in C, whose names are free again behind them.
+  llvm::StringMap<int> enterScope();
+  void leaveScope(const llvm::StringMap<int>& outer);
   void line(std::string_view text);
   Status declined(mlir::Operation* op, std::string_view why) const;
 

@@ -1,0 +1,49 @@
+// The middle that all GPU targets share: a tiled task as kernels of the gpu dialect, one work-item a register
+// tile.
+//
+// A task becomes one or several passes, each a launch of one kernel: fills of padded operands into the
+// workspace first, then the task itself. What a target's last step must know to launch them is in MappedTask.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "tetrarch/base/status.h"
+#include "tetrarch/compile/code_generator.h"
+#include "tetrarch/compile/tile/tile.h"
+
+namespace tetrarch::compile::gpu {
+
+struct MappedArgument {
+  enum class Kind { Buffer, Workspace, ItemEnd } kind;
+  int64_t buffer = 0;  // of the task: operands, then results
+};
+
+struct MappedPass {
+  std::string kernel;       // name of the gpu.func
+  bool whole = false;       // all of it in every launch; else the work-items of the launch's units
+  int64_t items = 1;        // work-items of a unit, or of the whole; those at or beyond ItemEnd do nothing
+  int64_t local_items = 0;  // work-group size; 0: the device's choice
+  std::vector<MappedArgument> arguments;
+};
+
+struct MappedTask {
+  int64_t units = 1;
+  int64_t workspace_bytes = 0;
+  int64_t buffers = 0;
+  std::vector<MappedPass> passes;
+};
+
+// How GPUs want their tiles: vectors of `vector_bytes`, of which a work-item may hold `registers`.
+TileTarget tileTarget(int64_t registers);
+
+// Adds the kernels of `task`, cut as `plan` says, to `module`; their names begin with `prefix`.
+Result<MappedTask> mapTask(const Task& task, const TilePlan& plan, const std::string& prefix,
+                           mlir::gpu::GPUModuleOp module);
+
+// Folds and hoists within all kernels of `module`, which must be valid then.
+Status cleanUp(mlir::gpu::GPUModuleOp module);
+
+}  // namespace tetrarch::compile::gpu
