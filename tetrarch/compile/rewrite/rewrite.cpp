@@ -1,0 +1,71 @@
+// The rewrite pass: composites become primitives, then all rules until none applies, then equal ops become one.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "tetrarch/compile/passes.h"
+#include "tetrarch/compile/rewrite/rules.h"
+
+namespace tetrarch::compile {
+
+#define GEN_PASS_DEF_REWRITEPASS
+#define GEN_PASS_DEF_LAYOUTPASS
+#include "tetrarch/compile/passes.h.inc"
+
+namespace {
+
+using RuleSet = void (*)(mlir::RewritePatternSet&);
+
+mlir::LogicalResult applyRules(mlir::ModuleOp module, std::initializer_list<RuleSet> sets) {
+  mlir::RewritePatternSet patterns(module->getContext());
+  for (RuleSet add : sets) add(patterns);
+  mlir::GreedyRewriteConfig config;
+  config.setMaxIterations(mlir::GreedyRewriteConfig::kNoLimit);
+  return mlir::applyPatternsGreedily(module, std::move(patterns), config);
+}
+
+void mergeEqualOps(mlir::ModuleOp module) {
+  mlir::IRRewriter rewriter(module->getContext());
+  mlir::DominanceInfo dominance(module);
+  mlir::eliminateCommonSubExpressions(rewriter, dominance, module);
+}
+
+// Replaces a composite by its meaning; inner ones follow in their turn.
+void inlineComposite(tet::CompositeOp op) {
+  mlir::IRRewriter rewriter(op);
+  mlir::Block& body = op.getBody().front();
+  mlir::Operation* terminator = body.getTerminator();
+  llvm::SmallVector<Value> results(terminator->getOperands());
+  for (auto [argument, input] : llvm::zip(body.getArguments(), op.getInputs())) {
+    llvm::replace(results, Value(argument), Value(input));
+  }
+  rewriter.inlineBlockBefore(&body, op, op.getInputs());
+  rewriter.eraseOp(terminator);
+  rewriter.replaceOp(op, results);
+}
+
+struct RewritePass : impl::RewritePassBase<RewritePass> {
+  void runOnOperation() override {
+    mlir::ModuleOp module = getOperation();
+    llvm::SmallVector<tet::CompositeOp> composites;
+    module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) { composites.push_back(op); });
+    for (tet::CompositeOp op : composites) inlineComposite(op);
+    mergeEqualOps(module);
+    const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules, addContractionRules};
+    if (mlir::failed(applyRules(module, rules))) return signalPassFailure();
+    mergeEqualOps(module);
+  }
+};
+
+// The rules of the rewrite pass go on: what layout rules leave (a transposed constant, two transposes) is theirs.
+struct LayoutPass : impl::LayoutPassBase<LayoutPass> {
+  void runOnOperation() override {
+    const auto rules = {addLayoutRules, addMovementRules, addConstantRules, addContractionRules};
+    if (mlir::failed(applyRules(getOperation(), rules))) return signalPassFailure();
+    mergeEqualOps(getOperation());
+  }
+};
+
+}  // namespace
+}  // namespace tetrarch::compile
