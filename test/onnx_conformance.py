@@ -63,11 +63,15 @@ def check(tool: str, folders: list[pathlib.Path]) -> list[dict]:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as listing:
             listing.write("".join(f"{folder}\n" for folder in folders[len(results) :]))
             listing.flush()
-            done = subprocess.run([tool, "--check", listing.name], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [tool, "--check", listing.name], capture_output=True, text=True, check=False
+            )
         results += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         if len(results) < len(folders):
             name = folders[len(results)].name
-            results.append({"name": name, "status": "wrong", "reason": f"crashed: {done.stderr[-300:]}", "bound": []})
+            results.append(
+                {"name": name, "status": "wrong", "reason": f"crashed: {done.stderr[-300:]}", "bound": []}
+            )
     return results
 
 
@@ -114,7 +118,9 @@ def report(results: list[dict]) -> str:
 
 def main() -> int:
     """Parse the arguments, run, print and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tool", default="build/bin/tet-import", help="the tet-import program")
     parser.add_argument("--filter", default="", help="only cases whose name matches this regular expression")
     parser.add_argument("--report", help="write this Markdown file")
@@ -131,7 +137,9 @@ def main() -> int:
     for result in results:
         if result["status"] == "wrong":
             print(f"WRONG {result['name']}: {result['reason']}")
-    print(f"{counts['passed']} passed, {counts['declined']} declined, {counts['wrong']} wrong of {len(results)}")
+    print(
+        f"{counts['passed']} passed, {counts['declined']} declined, {counts['wrong']} wrong of {len(results)}"
+    )
     return 1 if counts["wrong"] or counts["passed"] < arguments.at_least else 0
 
 

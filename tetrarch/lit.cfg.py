@@ -10,21 +10,11 @@ import os
 import lit.formats
 
 
-class TestsWithRunLine(lit.formats.ShTest):
-    """Other *.mlir files are input of some test."""
-
-    def getTestsInDirectory(self, *arguments):  # noqa: N802, the name is lit's
-        for test in super().getTestsInDirectory(*arguments):
-            with open(test.getSourcePath(), encoding="utf-8") as file:
-                if "RUN:" in file.read():
-                    yield test
-
-
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 build = os.path.join(root, os.environ.get("TETRARCH_BUILD", "build"))
 
 config.name = "tetrarch"
-config.test_format = TestsWithRunLine()
+config.test_format = lit.formats.ShTest()
 config.suffixes = [".mlir"]
 config.test_source_root = os.path.join(root, "tetrarch")
 config.test_exec_root = os.path.join(build, "lit")
