@@ -171,6 +171,7 @@ void GenericBuilder::bindAllLoops() {
 
 llvm::SmallVector<Value> GenericBuilder::finish(mlir::ValueRange yielded) {
   using mlir::utils::IteratorType;
+  bindAllLoops();
   llvm::SmallVector<IteratorType> iterators(parallel_, IteratorType::parallel);
   iterators.resize(extents_.size(), IteratorType::reduction);
   Maps maps = input_maps_;

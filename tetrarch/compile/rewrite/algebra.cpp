@@ -13,7 +13,7 @@ bool isInt(Value value) { return !isFloat(value); }
 // The only zero that leaves every float alone when it is added.
 bool isAddZero(Value value) {
   if (isInt(value)) return isSplat(value, 0);
-  auto splat = splatValue(value);
+  auto splat = splatNumber(value);
   return splat && *splat == 0 && std::signbit(*splat);
 }
 template <typename Op>
@@ -79,7 +79,7 @@ void addAlgebraRules(mlir::RewritePatternSet& patterns) {
       [](DivideOp op, R&) -> Value { return isSplat(op.getRhs(), 1) ? op.getLhs() : Value(); },
       // x / c = x * (1 / c), where c is a power of two
       [](DivideOp op, R& r) -> Value {
-        auto c = isFloat(op.getLhs()) && isConstant(op.getRhs()) ? splatValue(op.getRhs()) : std::nullopt;
+        auto c = isFloat(op.getLhs()) && isConstant(op.getRhs()) ? splatNumber(op.getRhs()) : std::nullopt;
         int exponent = 0;
         if (!c || !std::isfinite(*c) || std::fabs(std::frexp(*c, &exponent)) != 0.5 || std::abs(exponent) > 6) return Value();
         Value inverse = makeSplat(r, op.getLoc(), op.getType(), 1 / *c);

@@ -55,7 +55,7 @@ class TakeBranch : public mlir::OpRewritePattern<IfOp> {
  public:
   using OpRewritePattern::OpRewritePattern;
   mlir::LogicalResult matchAndRewrite(IfOp op, PatternRewriter& rewriter) const override {
-    auto taken = splatValue(op.getPred());
+    auto taken = splatNumber(op.getPred());
     if (!taken) return mlir::failure();
     mlir::Block& block = (*taken != 0 ? op.getTrueBranch() : op.getFalseBranch()).front();
     mlir::Operation* terminator = block.getTerminator();

@@ -1,6 +1,6 @@
 #include "tetrarch/compile/rewrite/rules.h"
 
-#include "tetrarch/graph/constants.h"
+#include <cmath>
 
 namespace tetrarch::compile {
 
@@ -9,13 +9,20 @@ using Dims = llvm::SmallVector<int64_t>;
 mlir::RankedTensorType tensorType(Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()); }
 llvm::ArrayRef<int64_t> shapeOfValue(Value value) { return tensorType(value).getShape(); }
 
-// Only splat attributes are looked at: a resource is not scanned.
-bool isSplat(Value value, double number) {
+std::optional<double> splatNumber(Value value) {
+  if (auto broadcast = value.getDefiningOp<tet::BroadcastInDimOp>()) return splatNumber(broadcast.getOperand());
   auto constant = value.getDefiningOp<tet::ConstantOp>();
-  if (auto broadcast = value.getDefiningOp<tet::BroadcastInDimOp>()) return isSplat(broadcast.getOperand(), number);
   auto elements = constant ? llvm::dyn_cast<mlir::DenseElementsAttr>(constant.getValue()) : nullptr;
-  if (!elements || !elements.isSplat()) return false;
-  auto splat = tet::splatValue(value);
+  if (!elements || !elements.isSplat()) return std::nullopt;
+  mlir::Attribute element = elements.getSplatValue<mlir::Attribute>();
+  if (auto number = llvm::dyn_cast<mlir::FloatAttr>(element)) return number.getValueAsDouble();
+  auto number = llvm::cast<mlir::IntegerAttr>(element);
+  const bool is_unsigned = number.getType().isUnsignedInteger() || number.getType().isInteger(1);
+  return is_unsigned ? static_cast<double>(number.getValue().getZExtValue()) : static_cast<double>(number.getValue().getSExtValue());
+}
+
+bool isSplat(Value value, double number) {
+  auto splat = splatNumber(value);
   return splat && *splat == number && !(number == 0 && std::signbit(*splat));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 
 #include "mlir/IR/PatternMatch.h"
 #include "tetrarch/base/tensor.h"
@@ -46,6 +47,8 @@ void addContractionRules(mlir::RewritePatternSet& patterns);  // the canonical d
 void addLayoutRules(mlir::RewritePatternSet& patterns);       // channels-last, transposes towards the results
 
 // What rules ask and build.
+// The element of a splat constant or of a broadcast of one. A resource is not scanned for equal elements.
+std::optional<double> splatNumber(Value value);
 bool isSplat(Value value, double number);
 bool isConstant(Value value);
 mlir::RankedTensorType tensorType(Value value);

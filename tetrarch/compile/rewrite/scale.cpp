@@ -55,7 +55,7 @@ std::optional<Tensor> factorsAlong(Value value, int64_t dim) {
     const bool fits = dims.empty() || (dims.size() == 1 && dims[0] == dim);
     return fits && isConstant(broadcast.getOperand()) ? toTensor(broadcast.getOperand()) : std::nullopt;
   }
-  auto splat = splatValue(value);
+  auto splat = splatNumber(value);
   if (!splat) return std::nullopt;
   Tensor one = Tensor::create(elementTypeOf(value), {}).value();
   one.setDouble(0, *splat);
