@@ -177,6 +177,8 @@ class CostMeter {
     TET_ASSIGN_OR_RETURN(const int number, run::chooseCode(graph_.manifest, device_.info()));
     abi::CodeEntry& code = graph_.manifest.code[number];
     if (!options_.measure) return estimate(code);
+    const auto& kernels = code.kernels;
+    if (std::all_of(kernels.begin(), kernels.end(), [](auto& kernel) { return kernel.symbol.empty(); })) return {};
     blob_ = abi::hexHash(sections.bytes(code.section));
     TET_ASSIGN_OR_RETURN(const run::Module module,
                          device_.load(graph_.manifest.model, code.format, sections.bytes(code.section)));
@@ -262,6 +264,7 @@ class CostMeter {
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section) {
   const UniqueTasks unique(graph.tasks);
   std::vector<Section> out;
+  if (graph.tasks.empty()) return out;
   Sections sections(out, first_section);
   std::vector<const CodeGenerator*> done;
   for (const auto& device : options.devices) {
@@ -293,6 +296,7 @@ Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions&
 Status measureCosts(TaskGraph& graph, const DriverOptions& options, std::vector<Section>& sections,
                     int first_section) {
   Sections numbered(sections, first_section);
+  if (graph.tasks.empty()) return {};
   for (const auto& device : options.devices) {
     TET_RETURN_IF_ERROR(CostMeter(graph, options, *device).run(numbered));
   }

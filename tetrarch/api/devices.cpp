@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/api/model.h"
@@ -14,6 +15,8 @@ namespace tetrarch {
 namespace api {
 namespace {
 
+constexpr std::string_view kHostCpu =
+    "host-cpu";  // tet_device_info.shares of what computes on the host's CPU
 constexpr int kHandovers = 15;
 constexpr double kUnknownHandover = 20e-6;  // when the device cannot be timed
 constexpr double kUnknownBandwidth = 4e9;   // of a device that does not say
@@ -50,6 +53,22 @@ plan::Link linkOf(const run::Link& link, bool shared, double handover) {
       std::isnan(link.latency_seconds) ? handover : std::max(link.latency_seconds, handover);
   const bool known = std::isfinite(link.bytes_per_second) && link.bytes_per_second > 0;
   return {latency, shared ? 0 : known ? link.bytes_per_second : kUnknownBandwidth, shared};
+}
+
+DeviceFacts factsOfOne(run::Device& device, const abi::Manifest& manifest) {
+  const run::DeviceInfo& info = device.info();
+  DeviceFacts facts;
+  facts.id = device.id();
+  const auto code = run::chooseCode(manifest, info);
+  facts.code = code ? *code : -1;
+  if (!code) facts.no_code_reason = code.error().message();
+  facts.memory_bytes = static_cast<int64_t>(std::min<uint64_t>(info.memory_bytes, INT64_MAX));
+  facts.shares = info.shares;
+  facts.host_memory = info.sharesHostMemory();
+  const double handover = handoverOf(device);
+  facts.from_host = linkOf(info.from_host, facts.host_memory, handover);
+  facts.to_host = linkOf(info.to_host, facts.host_memory, handover);
+  return facts;
 }
 
 }  // namespace
@@ -89,19 +108,18 @@ DeviceInfo describeDevice(const run::DeviceInfo& info) {
   return out;
 }
 
-DeviceFacts factsOf(run::Device& device, const abi::Manifest& manifest) {
-  const run::DeviceInfo& info = device.info();
-  DeviceFacts facts;
-  facts.id = device.id();
-  const auto code = run::chooseCode(manifest, info);
-  facts.code = code ? *code : -1;
-  if (!code) facts.no_code_reason = code.error().message();
-  facts.memory_bytes = static_cast<int64_t>(std::min<uint64_t>(info.memory_bytes, INT64_MAX));
-  facts.shares = info.shares;
-  facts.host_memory = info.sharesHostMemory();
-  const double handover = handoverOf(device);
-  facts.from_host = linkOf(info.from_host, facts.host_memory, handover);
-  facts.to_host = linkOf(info.to_host, facts.host_memory, handover);
+std::vector<DeviceFacts> factsOf(const OpenDevices& devices, const abi::Manifest& manifest) {
+  std::vector<DeviceFacts> facts;
+  uint32_t host_threads = 0;
+  for (const auto& device : devices) {
+    facts.push_back(factsOfOne(*device, manifest));
+    if (device->info().shares == kHostCpu) host_threads += device->info().compute_units;
+  }
+  if (host_threads <= std::thread::hardware_concurrency()) {
+    for (DeviceFacts& device : facts) {
+      if (device.shares == kHostCpu) device.shares.clear();
+    }
+  }
   return facts;
 }
 

@@ -18,9 +18,11 @@ Result<OpenDevices> openDevices(const std::vector<std::string>& specs);
 
 DeviceInfo describeDevice(const run::DeviceInfo& info);
 
-// What the planner needs. The cost of handing work over to a device is measured here, once for each open
-// device.
-DeviceFacts factsOf(run::Device& device, const abi::Manifest& manifest);
+// What the planner needs, one for each device. The cost of handing work over to a device is measured here,
+// once for each open device. Devices on the host's CPU that together use no more threads than it has work
+// side by side (the CPU plug-in takes the first cores, OpenCL on a CPU the last), so they do not count as
+// sharing silicon.
+std::vector<DeviceFacts> factsOf(const OpenDevices& devices, const abi::Manifest& manifest);
 
 Figure figure(double value, const char* unit, abi::Source source);
 

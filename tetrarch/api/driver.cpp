@@ -5,6 +5,7 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -28,6 +29,7 @@ std::unique_ptr<mlir::MLIRContext> makeContext() {
   mlir::DialectRegistry registry;
   compile::registerCodegenDialects(registry);
   context->appendDialectRegistry(registry);
+  context->loadAllAvailableDialects();  // passes make ops of dialects that no graph holds yet
   return context;
 }
 
@@ -156,7 +158,7 @@ Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Bind
                                            const std::map<std::string, Tensor>& inputs, Needs* needs) {
   const auto context = makeContext();
   TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, needs));
-  auto main = graph->lookupSymbol<mlir::func::FuncOp>("main");
+  auto main = graph.get().lookupSymbol<mlir::func::FuncOp>("main");
   std::vector<Tensor> arguments;
   for (unsigned i = 0; main && i < main.getNumArguments(); ++i) {
     const auto name = main.getArgAttrOfType<mlir::StringAttr>(i, "tet.name");

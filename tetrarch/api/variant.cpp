@@ -114,8 +114,7 @@ Result<abi::PlanEntry> choosePlan(const abi::Manifest& manifest, const OpenDevic
       if (plan.devices == ids) return plan;
     }
   }
-  std::vector<DeviceFacts> facts;
-  for (const auto& device : devices) facts.push_back(factsOf(*device, manifest));
+  const std::vector<DeviceFacts> facts = factsOf(devices, manifest);
   TET_ASSIGN_OR_RETURN(const Place forced, parsePlace(place, ids));
   TET_ASSIGN_OR_RETURN(const plan::Problem problem, makeProblem(manifest, facts));
   plan::Options options{.devices = forced.use_each,
