@@ -9,7 +9,6 @@ import os
 
 import lit.formats
 
-
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 build = os.path.join(root, os.environ.get("TETRARCH_BUILD", "build"))
 
