@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
+#include <unordered_set>
 
 #include "llvm/Support/SourceMgr.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -15,6 +16,7 @@
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
 #include "tetrarch/compile/tile/tile.h"
+#include "tetrarch/graph/tet.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -28,12 +30,19 @@ struct Arguments {
   double seconds = 0;
 };
 
+// The distinct tet.tasks of a graph, or each function as one task where there are none.
 std::vector<Task> collectTasks(mlir::ModuleOp module, const std::string& only) {
   std::vector<Task> tasks;
+  std::unordered_set<uint64_t> seen;
+  auto add = [&](std::string name, mlir::Block& block) {
+    if (!only.empty() && name != only) return;
+    tasks.push_back({std::move(name), &block, taskHash(block)});
+    if (!seen.insert(tasks.back().hash).second) tasks.pop_back();
+  };
+  module.walk([&](tet::TaskOp task) { add(task.getName().str(), task.getBody().front()); });
+  if (!tasks.empty()) return tasks;
   for (auto function : module.getOps<mlir::func::FuncOp>()) {
-    if (!only.empty() && function.getName() != only) continue;
-    mlir::Block& block = function.getBody().front();
-    tasks.push_back({function.getName().str(), &block, taskHash(block)});
+    add(function.getName().str(), function.getBody().front());
   }
   return tasks;
 }
@@ -149,6 +158,7 @@ Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments
 Status run(const Arguments& arguments) {
   mlir::DialectRegistry registry;
   registerCodegenDialects(registry);
+  registry.insert<tet::TetDialect>();
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceFile<mlir::ModuleOp>(arguments.file, &context);
@@ -164,8 +174,8 @@ Status run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   tetrarch::compile::Arguments arguments;
-  CLI::App app("Compiles each func.func of an MLIR file as the body of one task.");
-  app.add_option("file", arguments.file, "MLIR text; each func.func is one task")->required();
+  CLI::App app("Compiles the tet.tasks of an MLIR file, or each of its func.funcs as the body of one task.");
+  app.add_option("file", arguments.file, "MLIR text, - for standard input")->required();
   app.add_option("--emit", arguments.emit, "'tile': print the loops of one unit; 'opencl': OpenCL C");
   app.add_option("--only", arguments.only, "just the function of this name");
   app.add_option("--choice", arguments.choice, "tile choice, as printed by --tune");
