@@ -1,6 +1,7 @@
 #include "python/src/arrays.h"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <cstring>
 #include <optional>
