@@ -14,6 +14,7 @@ using Tiling = TileNestPlan::Tiling;
 
 constexpr double kUnitFlops = 4e6;         // of a contraction's unit: some tens of microseconds
 constexpr double kUnitElements = 32 << 10;  // of any other unit
+constexpr double kWindowSteps = 128 << 10;  // of a unit that copies padded lines first
 constexpr int64_t kScratchLimit = 64 << 20;
 
 int64_t byteWidth(mlir::Type type) {
@@ -85,6 +86,15 @@ Contraction findContraction(const TileNest& nest, int vector_dim) {
 int pickRowDim(const TileNest& nest, const Contraction& contraction, int vector_dim) {
   for (int d = static_cast<int>(nest.parallel) - 1; contraction.lhs && d >= 0; --d) {
     if (d != vector_dim && contraction.rhs->strides[d] == 0 && contraction.lhs->strides[d] != 0) return d;
+  }
+  return -1;
+}
+
+// Of another reduction whose sums are vectors: the innermost of the other parallel dims.
+int pickWindowRows(const TileNest& nest, int vector_dim) {
+  if (!nest.reduces() || vector_dim >= static_cast<int>(nest.parallel)) return -1;
+  for (int d = static_cast<int>(nest.parallel) - 1; d >= 0; --d) {
+    if (d != vector_dim) return d;
   }
   return -1;
 }
@@ -180,6 +190,7 @@ class Planner {
   void chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction);
   void cutContraction(const TileNest& nest, Tiling& tiling, const Contraction& contraction);
   void cutEvenly(const TileNest& nest, Tiling& tiling);
+  void cutWindows(const TileNest& nest, Tiling& tiling);
   void cutIntoTiles(const TileNest& nest, Tiling& tiling);
   void mapRows();
   void placeScratch();
@@ -198,6 +209,13 @@ bool usesPanels(const TileNest& nest) {
 }
 
 void Planner::chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
+  if (!contraction.lhs && tiling.row_dim >= 0) {
+    // Enough independent sums to hide an addition's latency, with the window's weights loaded once for all rows.
+    const int64_t extent = nest.extents[tiling.row_dim];
+    tiling.rows = std::min<int64_t>(extent, extent % 4 != 0 && extent % 3 == 0 ? 3 : 4);
+    tiling.vectors = std::clamp<int64_t>(nest.extents[tiling.vector_dim] / tiling.lanes, 1, 2);
+    return;
+  }
   if (!contraction.lhs) {
     const int64_t columns = nest.extents[tiling.vector_dim];
     tiling.vectors = std::clamp<int64_t>(columns / tiling.lanes, 1, nest.reduces() ? 4 : 2);
@@ -221,7 +239,8 @@ void Planner::tileNest(TileNest& nest) {
   Contraction contraction;
   if (tiling.vector_dim >= 0) {
     contraction = findContraction(nest, tiling.vector_dim);
-    tiling.row_dim = pickRowDim(nest, contraction, tiling.vector_dim);
+    tiling.row_dim =
+        contraction.lhs ? pickRowDim(nest, contraction, tiling.vector_dim) : pickWindowRows(nest, tiling.vector_dim);
     if (tiling.row_dim < static_cast<int>(nest.rows)) tiling.row_dim = -1;
     const int64_t fit = std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_));
     const int64_t extent = nest.extents[tiling.vector_dim];
@@ -236,6 +255,8 @@ void Planner::tileNest(TileNest& nest) {
     cutIntoTiles(nest, tiling);
   } else if (contraction.lhs) {
     cutContraction(nest, tiling, contraction);
+  } else if (!nests_.pads.empty() && target_.pad_in_scratch) {
+    cutWindows(nest, tiling);
   } else {
     cutEvenly(nest, tiling);
   }
@@ -259,6 +280,27 @@ void Planner::cutEvenly(const TileNest& nest, Tiling& tiling) {
     cutDim(nest, tiling, d, std::min<int64_t>(maxBlocks(nest, tiling, d), std::ceil(left)));
     left /= ceilDiv(nest.extents[d], tiling.block[d]);
   }
+}
+
+// Only dims that number the lines of a padded operand are cut, since each unit copies whole lines; and into parts that
+// are large enough that most of a unit's lines are not its neighbour's as well.
+void Planner::cutWindows(const TileNest& nest, Tiling& tiling) {
+  const int64_t line = nests_.pads[0].line;
+  double left = std::max<double>(2 * target_.workers, product(nest.extents) / kWindowSteps);
+  nest.forEachAccess([&](const TileAccess& access) {
+    if (access.buffer != nests_.pads[0].buffer) return;
+    int64_t shared = 0;
+    for (unsigned d = nest.parallel; d < nest.extents.size(); ++d) {
+      if (access.strides[d] % line == 0) shared += (nest.extents[d] - 1) * access.strides[d] / line;
+    }
+    for (unsigned d = 0; d < nest.parallel && left > 1; ++d) {
+      if (access.strides[d] == 0 || access.strides[d] % line != 0) continue;
+      const int64_t least = std::max<int64_t>(1, shared / (access.strides[d] / line));
+      const int64_t most = std::max(target_.workers, nest.extents[d] / least);
+      cutDim(nest, tiling, d, std::min<int64_t>(most, std::ceil(left)));
+      left /= ceilDiv(nest.extents[d], tiling.block[d]);
+    }
+  });
 }
 
 // Rows and columns are cut so that the left operand's part stays in cache while panels of the right one stream past,
