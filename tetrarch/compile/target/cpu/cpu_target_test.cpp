@@ -88,7 +88,7 @@ int pick(std::minstd_rand& random, int low, int high) { return std::uniform_int_
 TEST_F(CpuTarget, ConvolutionsOfRandomShapes) {
   std::minstd_rand random(7);
   std::string text;
-  for (int i = 0; i < 24; ++i) {
+  for (int i = 0; i < 14; ++i) {
     ConvolutionText c;
     c.name = fmt::format("convolution_{}", i);
     c.batch = pick(random, 1, 2);
@@ -108,7 +108,7 @@ TEST_F(CpuTarget, MatrixProductsOfRandomShapes) {
   std::minstd_rand random(11);
   const int edges[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 65, 100, 129};
   std::string text;
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < 18; ++i) {
     ProductText p;
     p.name = fmt::format("product_{}", i);
     p.batch = pick(random, 0, 2) == 0 ? pick(random, 2, 5) : 1;
@@ -159,13 +159,14 @@ TEST_F(CpuTarget, ElementwiseTransposesAndBroadcasts) {
 
 TEST_F(CpuTarget, ReductionsOverEveryDim) {
   std::string text;
-  for (const char* kind : {"addf", "mulf", "maximumf", "minimumf", "maxnumf"}) {
+  for (const char* kind : {"addf", "maximumf"}) {
     for (const std::vector<int>& dims : {std::vector<int>{0}, {1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}}) {
       std::string name = kind;
       for (int d : dims) name += fmt::format("_{}", d);
       text += reductionText(name, "f32", {5, 18, 37}, dims, kind);
     }
   }
+  for (const char* kind : {"mulf", "minimumf", "maxnumf"}) text += reductionText(kind, "f32", {5, 37}, {1}, kind);
   text += reductionText("sum_i32", "i32", {7, 50}, {1}, "addi") + reductionText("or_i8", "i8", {7, 50}, {1}, "ori") +
           reductionText("sum_f64", "f64", {7, 50}, {1}, "addf") + reductionText("long", "f32", {3, 10007}, {1}, "addf") +
           reductionText("short", "f32", {1000, 3}, {1}, "addf") + argmaxText("argmax", 19, 45);
