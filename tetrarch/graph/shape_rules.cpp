@@ -1,6 +1,7 @@
 #include "tetrarch/graph/shape_rules.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tetrarch::tet {
 
@@ -25,12 +26,21 @@ bool allPositive(Dims values) {
   return llvm::all_of(values, [](int64_t v) { return v > 0; });
 }
 
+// Attributes are any 64-bit numbers: sums and products of them need more bits.
+using Wide = __int128;
+
+int64_t paddedSize(int64_t dim, int64_t low, int64_t high, int64_t dilation) {
+  const Wide spread = dim == 0 ? 0 : Wide{dim - 1} * dilation + 1;
+  const Wide padded = low + spread + high;
+  return padded < 0 || padded > (Wide{1} << 62) ? -1 : static_cast<int64_t>(padded);
+}
+
 int64_t windowCount(int64_t dim, int64_t low, int64_t high, int64_t base_dilation, int64_t size,
                     int64_t dilation, int64_t stride) {
-  const int64_t padded = low + (dim == 0 ? 0 : (dim - 1) * base_dilation + 1) + high;
+  const int64_t padded = paddedSize(dim, low, high, base_dilation);
+  const Wide window = Wide{size - 1} * dilation + 1;
   if (padded < 0) return -1;
-  const int64_t window = (size - 1) * dilation + 1;
-  return window > padded ? 0 : (padded - window) / stride + 1;
+  return window > padded ? 0 : static_cast<int64_t>((padded - window) / stride + 1);
 }
 
 bool canReduce(ReductionKind kind, mlir::Type element_type) {
@@ -178,7 +188,7 @@ ShapeOr SliceOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
                          << " of size " << type.getDimSize(d) << " (C2)";
     }
     if (strides[d] < 1) return emitError() << "stride " << strides[d] << " is not positive (C3)";
-    shape.push_back((limits[d] - starts[d] + strides[d] - 1) / strides[d]);
+    shape.push_back(llvm::divideCeil(limits[d] - starts[d], strides[d]));
   }
   return type.clone(shape);
 }
@@ -230,9 +240,10 @@ ShapeOr PadOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
   SmallVector<int64_t> shape;
   for (size_t d = 0; d < rank; ++d) {
     if (interior[d] < 0) return emitError() << "interior padding " << interior[d] << " is negative (C3)";
-    const int64_t dim = type.getDimSize(d);
-    shape.push_back(low[d] + dim + std::max<int64_t>(dim - 1, 0) * interior[d] + high[d]);
-    if (shape.back() < 0) return emitError() << "dimension " << d << " becomes negative (C4)";
+    if (interior[d] == std::numeric_limits<int64_t>::max())
+      return emitError() << "interior padding is too large (C3)";
+    shape.push_back(paddedSize(type.getDimSize(d), low[d], high[d], interior[d] + 1));
+    if (shape.back() < 0) return emitError() << "dimension " << d << " becomes negative or too large (C4)";
   }
   return type.clone(shape);
 }
@@ -253,7 +264,9 @@ ShapeOr ConcatenateOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
       agrees = d == dim || type.getDimSize(d) == first.getDimSize(d);
     }
     if (!agrees) return emitError() << "input " << i << " does not agree with the first (C3)";
-    shape[dim] += type.getDimSize(dim);
+    if (__builtin_add_overflow(shape[dim], type.getDimSize(dim), &shape[dim])) {
+      return emitError() << "result is too large (C3)";
+    }
   }
   return first.clone(shape);
 }
@@ -302,7 +315,7 @@ ShapeOr ReduceWindowOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
     shape.push_back(windowCount(type.getDimSize(d), padding[2 * d], padding[2 * d + 1],
                                 op.getBaseDilations()[d], op.getWindowDimensions()[d],
                                 op.getWindowDilations()[d], op.getWindowStrides()[d]));
-    if (shape.back() < 0) return emitError() << "padded dimension " << d << " is negative (C3)";
+    if (shape.back() < 0) return emitError() << "padded dimension " << d << " is negative or too large (C3)";
   }
   return type.clone(shape);
 }

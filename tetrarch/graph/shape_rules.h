@@ -12,13 +12,18 @@ using Dims = llvm::ArrayRef<int64_t>;
 inline mlir::RankedTensorType tensorType(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType());
 }
+// Whether a static shape has at most 2^62 elements, so that its count is a number.
+bool isCountable(mlir::RankedTensorType type);
+
 // Each in [0, rank), none twice.
 bool areDistinctDims(Dims dims, int64_t rank);
 bool isStrictlyIncreasing(Dims dims);
 bool allPositive(Dims values);
 
-// How many positions a window of `size` with `dilation` has on a dimension spread by `base_dilation` and
-// padded; -1 when the padded dimension is negative.
+// `dim` elements spread by `dilation` and padded; -1 when that is negative or beyond 2^62.
+int64_t paddedSize(int64_t dim, int64_t low, int64_t high, int64_t dilation);
+// How many positions a window of `size` with `dilation` has on a dimension spread by `base_dilation` and padded; -1
+// when the padded dimension has no size.
 int64_t windowCount(int64_t dim, int64_t low, int64_t high, int64_t base_dilation, int64_t size,
                     int64_t dilation, int64_t stride);
 

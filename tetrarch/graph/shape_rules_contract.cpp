@@ -71,7 +71,7 @@ mlir::LogicalResult checkGroups(ErrorEmitter emitError, ConvolutionOp::Adaptor o
                 << " are not positive, one of them 1 (C4)";
     return mlir::failure();
   }
-  if (in != kernel_in * features) {
+  if (in % features != 0 || in / features != kernel_in) {
     emitError() << "has " << in << " input features, but the kernel " << kernel_in << " in each of "
                 << features << " groups (C5)";
     return mlir::failure();

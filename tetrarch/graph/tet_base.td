@@ -42,7 +42,10 @@ defvar signedInts = Tet_ElementTypes<[I<4>, I8, I16, I32, I64]>.types_;
 defvar unsignedInts = Tet_ElementTypes<[UI8, UI16, UI32, UI64]>.types_;
 defvar ints = !listconcat(signedInts, unsignedInts);
 
-class Tet_TensorOf<list<Type> types, string summary> : RankedTensorOf<types, [HasStaticShapePred], summary>;
+// Never more elements than a 62-bit number counts, so that no arithmetic on counts overflows later.
+def Tet_CountablePred : CPred<"::tetrarch::tet::isCountable(::llvm::cast<::mlir::RankedTensorType>($_self))">;
+class Tet_TensorOf<list<Type> types, string summary>
+    : RankedTensorOf<types, [HasStaticShapePred, Tet_CountablePred], summary>;
 def Tet_FloatTensor : Tet_TensorOf<floats, "statically shaped float tensor">;
 def Tet_IntTensor : Tet_TensorOf<ints, "statically shaped integer tensor">;
 def Tet_BoolTensor : Tet_TensorOf<[I1], "statically shaped i1 tensor">;

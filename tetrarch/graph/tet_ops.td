@@ -236,7 +236,7 @@ def Tet_PadOp : Tet_InferredOp<"pad", [Tet_DataMovement]> {
   let description = [{
     `padding_value` around the operand (`edge_padding_low`, `edge_padding_high`; negative ones remove elements) and
     `interior_padding` of them between neighbours. (C1) `padding_value` is a scalar of the operand's element type.
-    (C2) One low, high and interior entry per dimension. (C3) interior >= 0. (C4) No dimension becomes negative.
+    (C2) One low, high and interior entry per dimension. (C3) interior >= 0. (C4) No dimension becomes negative or beyond 2^62.
   }];
   let arguments = (ins Tet_Tensor:$operand, Tet_Tensor:$padding_value, DenseI64ArrayAttr:$edge_padding_low,
                        DenseI64ArrayAttr:$edge_padding_high, DenseI64ArrayAttr:$interior_padding);
@@ -320,7 +320,7 @@ def Tet_ReduceWindowOp : Tet_InferredOp<"reduce_window", [DeclareOpInterfaceMeth
   let description = [{
     Combines the elements of each window; what `padding` (low and high of each dimension in turn) and `base_dilations`
     add counts as the kind's identity. (C1) Window dimensions, strides and dilations have one positive entry per
-    dimension, `padding` two. (C2) `kind` is one that reduce takes. (C3) No padded dimension is negative.
+    dimension, `padding` two. (C2) `kind` is one that reduce takes. (C3) No padded dimension is negative or beyond 2^62.
   }];
   let arguments = (ins Tet_ReductionKindAttr:$kind, Tet_Tensor:$operand, DenseI64ArrayAttr:$window_dimensions,
                        DenseI64ArrayAttr:$window_strides, DenseI64ArrayAttr:$base_dilations,

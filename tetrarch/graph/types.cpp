@@ -1,5 +1,7 @@
 #include "tetrarch/graph/types.h"
 
+#include "tetrarch/graph/shape_rules.h"
+
 namespace tetrarch::tet {
 
 mlir::Type toMlir(ElementType type, mlir::MLIRContext* context) {
@@ -42,6 +44,10 @@ ElementType elementTypeOf(mlir::Value value) {
 
 Shape shapeOf(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape().vec();
+}
+
+bool isCountable(mlir::RankedTensorType type) {
+  return elementCount({type.getShape().data(), type.getShape().size()}).has_value();
 }
 
 mlir::Type storageElementType(mlir::Type type) {

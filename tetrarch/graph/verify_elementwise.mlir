@@ -87,3 +87,11 @@ func.func @is_finite_c1(%x: tensor<2xf32>) {
   %0 = tet.is_finite %x : (tensor<2xf32>) -> tensor<3xi1>
   return
 }
+
+// -----
+
+func.func @add_countable(%x: tensor<4294967296x4294967296xf32>) {
+  // expected-error @below {{operand #0 must be statically shaped number tensor}}
+  %0 = tet.add %x, %x : tensor<4294967296x4294967296xf32>
+  return
+}

@@ -62,7 +62,7 @@ func.func @reduce_window_c2(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @reduce_window_c3(%x: tensor<2x3xf32>) {
-  // expected-error @below {{padded dimension 0 is negative (C3)}}
+  // expected-error @below {{padded dimension 0 is negative or too large (C3)}}
   %0 = tet.reduce_window add, %x, window = [2, 2], strides = [1, 1], base_dilations = [1, 1],
       window_dilations = [1, 1], padding = [-2, -1, 0, 0] : (tensor<2x3xf32>) -> tensor<1x2xf32>
   return

@@ -211,7 +211,7 @@ func.func @pad_c3(%x: tensor<2x3xf32>, %v: tensor<f32>) {
 // -----
 
 func.func @pad_c4(%x: tensor<2x3xf32>, %v: tensor<f32>) {
-  // expected-error @below {{dimension 0 becomes negative (C4)}}
+  // expected-error @below {{dimension 0 becomes negative or too large (C4)}}
   %0 = tet.pad %x, %v, low = [-2, 0], high = [-1, 0], interior = [0, 0] : (tensor<2x3xf32>, tensor<f32>) -> tensor<0x3xf32>
   return
 }
@@ -237,5 +237,13 @@ func.func @concatenate_c2(%x: tensor<2x3xf32>) {
 func.func @concatenate_c3(%x: tensor<2x3xf32>, %y: tensor<2x2xf32>) {
   // expected-error @below {{input 1 does not agree with the first (C3)}}
   %0 = tet.concatenate (%x, %y), dim = 0 : (tensor<2x3xf32>, tensor<2x2xf32>) -> tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @pad_c4_overflow(%x: tensor<2x3xf32>, %v: tensor<f32>) {
+  // expected-error @below {{dimension 1 becomes negative or too large (C4)}}
+  %0 = tet.pad %x, %v, low = [0, 9223372036854775807], high = [0, 1], interior = [0, 9223372036854775806] : (tensor<2x3xf32>, tensor<f32>) -> tensor<2x3xf32>
   return
 }
