@@ -92,6 +92,32 @@ void addSingles(const abi::Manifest& manifest, const abi::PlanEntry& plan, const
   }
 }
 
+size_t countWords(const std::string& text) {
+  return static_cast<size_t>(
+             std::count_if(text.begin(), text.end(), [](char c) { return c == ' ' || c == ','; })) +
+         !text.empty();
+}
+
+// Whether every device here loads the code that the artifact's maker planned with, which is the one of its
+// kind that asks for the most features. Ranges of units of a divided task hold for that code alone.
+bool loadsPlannedCode(const abi::Manifest& manifest, const OpenDevices& devices) {
+  for (const auto& device : devices) {
+    const auto chosen = run::chooseCode(manifest, device->info());
+    if (!chosen) return false;
+    const abi::CodeEntry& mine = manifest.code[*chosen];
+    for (const abi::CodeEntry& other : manifest.code) {
+      if (other.generator == mine.generator && countWords(other.features) > countWords(mine.features))
+        return false;
+    }
+  }
+  return true;
+}
+
+bool divides(const abi::PlanEntry& plan) {
+  return std::any_of(plan.placement.begin(), plan.placement.end(),
+                     [](const auto& shares) { return shares.size() > 1; });
+}
+
 std::string describePlan(const abi::PlanEntry& plan) {
   const abi::SinglePrice* best = nullptr;
   for (const abi::SinglePrice& single : plan.singles) {
@@ -111,7 +137,7 @@ Result<abi::PlanEntry> choosePlan(const abi::Manifest& manifest, const OpenDevic
   const auto ids = idsOf(devices);
   if (place.empty()) {
     for (const abi::PlanEntry& plan : manifest.plans) {
-      if (plan.devices == ids) return plan;
+      if (plan.devices == ids && (!divides(plan) || loadsPlannedCode(manifest, devices))) return plan;
     }
   }
   const std::vector<DeviceFacts> facts = factsOf(devices, manifest);
