@@ -2,21 +2,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "tetrarch/graph/arithmetic.h"
+#include "tetrarch/graph/dimension_numbers.h"
 #include "tetrarch/graph/interpret.h"
 
 namespace tetrarch::tet {
 namespace {
-
-using Dims = llvm::ArrayRef<int64_t>;
-
-// gather's dimension numbers; scatter's are the same read backwards (its updates are gather's result).
-struct DimensionNumbers {
-  Dims offset_dims, collapsed, operand_batching, indices_batching, index_map;
-  int64_t index_vector_dim;
-};
 
 // Where element `at` of gather's result (scatter's updates) lies: the index vector's start in the operand,
 // and the offset in the slice. Their sum is the operand's index.
@@ -46,8 +40,7 @@ class Addressing {
     Shape offset(operand_rank_, 0);
     size_t window = 0;
     for (int64_t d = 0; d < operand_rank_; ++d) {
-      if (llvm::is_contained(n_.collapsed, d) || llvm::is_contained(n_.operand_batching, d)) continue;
-      offset[d] = at[n_.offset_dims[window++]];
+      if (n_.isWindowDim(d)) offset[d] = at[n_.offset_dims[window++]];
     }
     return offset;
   }
@@ -78,9 +71,7 @@ class Addressing {
 Result<Tensor> gatherKernel(GatherOp op, Inputs in) {
   TET_ASSIGN_OR_RETURN(Tensor out, createLike(op));
   const Tensor& operand = in[0];
-  const DimensionNumbers numbers{op.getOffsetDims(),          op.getCollapsedSliceDims(),
-                                 op.getOperandBatchingDims(), op.getStartIndicesBatchingDims(),
-                                 op.getStartIndexMap(),       op.getIndexVectorDim()};
+  const DimensionNumbers numbers = gatherNumbers(op);
   const Addressing addressing(numbers, in[1], operand.rank());
   const std::vector<int64_t> strides = rowMajorStrides(operand.shape());
   const size_t size = byteSize(out.type());
@@ -111,9 +102,7 @@ template <typename T>
 Result<Tensor> scatter(ScatterOp op, Inputs in) {
   TET_ASSIGN_OR_RETURN(Tensor out, createLike(op));
   const Tensor& updates = in[2];
-  const DimensionNumbers numbers{op.getUpdateWindowDims(),         op.getInsertedWindowDims(),
-                                 op.getInputBatchingDims(),        op.getScatterIndicesBatchingDims(),
-                                 op.getScatterDimsToOperandDims(), op.getIndexVectorDim()};
+  const DimensionNumbers numbers = scatterNumbers(op);
   const Addressing addressing(numbers, in[1], out.rank());
   const std::vector<int64_t> strides = rowMajorStrides(out.shape());
   std::vector<T> values = load<T>(in[0]);

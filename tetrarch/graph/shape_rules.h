@@ -22,8 +22,8 @@ bool allPositive(Dims values);
 
 // `dim` elements spread by `dilation` and padded; -1 when that is negative or beyond 2^62.
 int64_t paddedSize(int64_t dim, int64_t low, int64_t high, int64_t dilation);
-// How many positions a window of `size` with `dilation` has on a dimension spread by `base_dilation` and padded; -1
-// when the padded dimension has no size.
+// How many positions a window of `size` with `dilation` has on a dimension spread by `base_dilation` and
+// padded; -1 when the padded dimension has no size.
 int64_t windowCount(int64_t dim, int64_t low, int64_t high, int64_t base_dilation, int64_t size,
                     int64_t dilation, int64_t stride);
 

@@ -1,4 +1,5 @@
 // Shape rules of gather, scatter and sort.
+#include "tetrarch/graph/dimension_numbers.h"
 #include "tetrarch/graph/shape_rules.h"
 
 namespace tetrarch::tet {
@@ -8,23 +9,6 @@ using llvm::SmallVectorImpl;
 using mlir::RankedTensorType;
 
 namespace {
-
-// gather's and scatter's dimension numbers under gather's names: scatter is gather read backwards.
-struct DimensionNumbers {
-  Dims offset_dims, collapsed, operand_batching, indices_batching, index_map;
-  int64_t index_vector_dim;
-};
-
-DimensionNumbers numbersOf(GatherOp::Adaptor op) {
-  return {op.getOffsetDims(),          op.getCollapsedSliceDims(),
-          op.getOperandBatchingDims(), op.getStartIndicesBatchingDims(),
-          op.getStartIndexMap(),       op.getIndexVectorDim()};
-}
-
-DimensionNumbers numbersOf(ScatterOp::Adaptor op) {
-  return {op.getUpdateWindowDims(),           op.getInsertedWindowDims(),       op.getInputBatchingDims(),
-          op.getScatterIndicesBatchingDims(), op.getScatterDimsToOperandDims(), op.getIndexVectorDim()};
-}
 
 // The index dimensions that number the index vectors.
 SmallVector<int64_t> batchShape(RankedTensorType indices, int64_t index_vector_dim) {
@@ -71,7 +55,7 @@ mlir::LogicalResult checkNumbers(ErrorEmitter emitError, const DimensionNumbers&
 SmallVector<int64_t> windowDims(const DimensionNumbers& n, int64_t rank) {
   SmallVector<int64_t> dims;
   for (int64_t d = 0; d < rank; ++d) {
-    if (!llvm::is_contained(n.collapsed, d) && !llvm::is_contained(n.operand_batching, d)) dims.push_back(d);
+    if (n.isWindowDim(d)) dims.push_back(d);
   }
   return dims;
 }
@@ -80,7 +64,7 @@ SmallVector<int64_t> windowDims(const DimensionNumbers& n, int64_t rank) {
 
 ShapeOr GatherOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
   RankedTensorType operand = tensorType(op.getOperand()), indices = tensorType(op.getStartIndices());
-  const DimensionNumbers n = numbersOf(op);
+  const DimensionNumbers n = gatherNumbers(op);
   Dims sizes = op.getSliceSizes();
   const int64_t rank =
       indices.getRank() - (n.index_vector_dim < indices.getRank()) + std::ssize(n.offset_dims);
@@ -104,7 +88,7 @@ ShapeOr GatherOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
 ShapeOr ScatterOp::shapeRule(ErrorEmitter emitError, Adaptor op) {
   RankedTensorType input = tensorType(op.getInput()), indices = tensorType(op.getScatterIndices());
   RankedTensorType updates = tensorType(op.getUpdates());
-  const DimensionNumbers n = numbersOf(op);
+  const DimensionNumbers n = scatterNumbers(op);
   if (failed(checkNumbers(emitError, n, input, indices, updates.getRank()))) return mlir::failure();
   if (updates.getElementType() != input.getElementType() ||
       (op.getKind() != ReductionKind::Assign && !canReduce(op.getKind(), input.getElementType()))) {
