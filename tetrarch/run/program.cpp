@@ -127,6 +127,7 @@ Status Program::Impl::execute(Lane& lane, const Instruction& i) {
   using Op = Instruction::Op;
   switch (i.op) {
     case Op::Launch:
+      if (!hashes.empty()) return launchHashed(lane, i);
       return queues[i.device].launch({lane.launches.data() + i.first, i.count});
     case Op::CopyIn:
     case Op::CopyOut:
@@ -145,6 +146,49 @@ Status Program::Impl::execute(Lane& lane, const Instruction& i) {
       return queues[i.device].flush();
   }
   return {};
+}
+
+// One launch at a time, the device idle before and after.
+Status Program::Impl::launchHashed(const Lane& lane, const Instruction& i) {
+  const Queue& queue = queues[i.device];
+  for (uint32_t l = i.first; l < i.first + i.count; ++l) {
+    const tet_launch& launch = lane.launches[l];
+    const Step& step = schedule.steps[lane.steps[l]];
+    const abi::TaskEntry& task = artifact->manifest().tasks[step.task];
+    Hashes& out = hashes[lane.steps[l]];
+    std::span<tet_buffer* const> buffers(launch.buffers, launch.buffer_count);
+    TET_RETURN_IF_ERROR(queue.finish());
+    TET_ASSIGN_OR_RETURN(out.input, hashBuffers(i.device, buffers.first(task.inputs.size()), task.inputs));
+    TET_RETURN_IF_ERROR(queue.launch({&launch, 1}));
+    TET_RETURN_IF_ERROR(queue.finish());
+    if (step.begin != 0 || step.end != step.units) continue;
+    TET_ASSIGN_OR_RETURN(out.output,
+                         hashBuffers(i.device, buffers.subspan(task.inputs.size()), task.outputs));
+  }
+  return {};
+}
+
+// The hash of the tensors' own hashes.
+Result<std::string> Program::Impl::hashBuffers(int device, std::span<tet_buffer* const> buffers,
+                                               std::span<const int> tensors) {
+  const tet_plugin& api = devices[device]->api();
+  std::vector<tet_hash128> parts;
+  for (size_t b = 0; b < buffers.size(); ++b) {
+    uint64_t bytes = artifact->manifest().tensors[tensors[b]].bytes;
+    auto* host = static_cast<const std::byte*>(api.buffer_host_pointer(buffers[b]));
+    std::vector<std::byte> copied;
+    if (!host) {
+      copied.resize(bytes);
+      tet_error error = {sizeof error, TET_OK, {}};
+      tet_status code = api.copy_out(queues[device].raw(), copied.data(), buffers[b], 0, bytes, &error);
+      if (code != TET_OK)
+        return fail(static_cast<StatusCode>(code), "{}: {}", plan.devices[device].name, error.message);
+      TET_RETURN_IF_ERROR(queues[device].finish());
+      host = copied.data();
+    }
+    parts.push_back(abi::hash128({host, bytes}));
+  }
+  return abi::hexHash(std::as_bytes(std::span(parts)));
 }
 
 Status Program::Impl::timedCopy(const Instruction& i) {
@@ -200,6 +244,7 @@ const std::vector<std::shared_ptr<Device>>& Program::devices() const { return im
 const Program::Memory& Program::memory() const { return impl_->memory; }
 RunReport Program::report() const { return impl_->report(); }
 void Program::setReceipts(bool on) { impl_->setReceipts(on); }
+void Program::setHashes(bool on) { impl_->hashes.resize(on ? impl_->schedule.steps.size() : 0); }
 
 Status Program::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
   if (inputs.size() != impl_->inputs.size() || outputs.size() != impl_->outputs.size()) {

@@ -59,6 +59,9 @@ class Program {
   RunReport report() const;
   // Receipts cost two clock readings a task; on unless switched off.
   void setReceipts(bool on);
+  // Receipts with hashes of what each launch read and wrote, for a verifier to recompute. Costs a wait for
+  // the device and a pass over the tensors after every launch; off unless switched on.
+  void setHashes(bool on);
 
   struct Memory {
     uint64_t temporaries = 0;        // arenas, all spaces

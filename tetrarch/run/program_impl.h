@@ -97,6 +97,10 @@ struct Program::Impl {
   std::vector<tet_receipt> receipts;  // by step
   std::vector<Times> times;           // by step, of copies
   bool receipts_on = false;
+  struct Hashes {
+    std::string input, output;
+  };
+  std::vector<Hashes> hashes;        // by step, empty unless switched on
   int64_t begin_ns = 0, end_ns = 0;  // of the last run that was OK
 
  private:
@@ -104,6 +108,9 @@ struct Program::Impl {
   Status execute(Lane& lane, const Instruction& instruction);
   Status waitDevice(const Instruction& instruction);
   Status waitLane(const Instruction& instruction);
+  Status launchHashed(const Lane& lane, const Instruction& instruction);
+  Result<std::string> hashBuffers(int device, std::span<tet_buffer* const> buffers,
+                                  std::span<const int> tensors);
   Status timedCopy(const Instruction& instruction);
   void laneThread(size_t lane);
   void giveUp(const Status& status);

@@ -182,6 +182,31 @@ TEST(Program, ReportsEveryStep) {
   EXPECT_EQ(trace.size(), 6u);
 }
 
+TEST(Program, HashesProveWhatWasComputedWhereverItRan) {
+  std::vector<std::string> first;
+  for (const PlanDevice& device : {kCpu, kAsync, kApart}) {
+    TestModel model = sample();
+    auto program = bindModel(model, singleDevicePlan(model.manifest, device));
+    ASSERT_TRUE(program) << program.error().toString();
+    (*program)->setHashes(true);
+    expectRight(model, **program, 1);
+    std::vector<std::string> hashes;
+    for (const StepReport& step : (*program)->report().steps) {
+      if (step.kind != StepReport::Kind::Launch) continue;
+      hashes.push_back(step.input_hash);
+      hashes.push_back(step.output_hash);
+    }
+    ASSERT_EQ(hashes.size(), 6u);
+    EXPECT_EQ(hashes[1], hashes[2]) << "what the first task wrote, the second one read";
+    EXPECT_NE(hashes[0], hashes[1]);
+    if (first.empty()) first = hashes;
+    EXPECT_EQ(hashes, first);
+    (*program)->setHashes(false);
+    expectRight(model, **program, 2);
+    EXPECT_EQ((*program)->report().steps.back().output_hash, "");
+  }
+}
+
 TEST(Program, SimulatedDevicesSaySo) {
   TestModel model = sample();
   auto program = bindModel(model, singleDevicePlan(model.manifest, {"null", ""}));

@@ -26,6 +26,7 @@ RunReport Program::Impl::report() const {
           step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
       row.bytes = static_cast<uint64_t>(task.bytes * share);
       row.code_hash = task.hash;
+      if (!hashes.empty()) row.input_hash = hashes[s].input, row.output_hash = hashes[s].output;
       const tet_receipt& receipt = receipts[s];
       row.seconds = ran && receipts_on ? receipt.seconds : std::numeric_limits<double>::quiet_NaN();
       row.source = static_cast<abi::Source>(receipt.source);

@@ -22,6 +22,9 @@ struct StepReport {
   abi::Source source = abi::Source::Measured;
   // The receipt, with the hash of the code that ran: task hash, and symbol in its blob.
   std::string kernel, code_hash;
+  // XXH3-128 of the tensors read and written, in the task's order, when Program::setHashes is on. A share of
+  // a divided task has no output_hash: the others' units may not be there yet.
+  std::string input_hash, output_hash;
   std::vector<std::pair<std::string, uint64_t>> counters;
 };
 
