@@ -1,5 +1,6 @@
-// The pack pass: constant right-hand sides of contractions are stored in panels (lower/packed.h). In the graph the panels are
-// unpacked again by ops that the lowering of the contraction reads through, so the weights are never unpacked in fact.
+// The pack pass: constant right-hand sides of contractions are stored in panels (lower/packed.h). In the
+// graph the panels are unpacked again by ops that the lowering of the contraction reads through, so the
+// weights are never unpacked in fact.
 #include <cstring>
 
 #include "mlir/IR/BuiltinOps.h"
@@ -55,7 +56,8 @@ Result<Tensor> packPanels(const Tensor& matrix, int64_t batch_dims) {
 }
 
 // slice(reshape(transpose(panels))), of the type of the matrix.
-Value unpack(mlir::OpBuilder& b, mlir::Location loc, Value panels, int64_t batch_dims, mlir::RankedTensorType type) {
+Value unpack(mlir::OpBuilder& b, mlir::Location loc, Value panels, int64_t batch_dims,
+             mlir::RankedTensorType type) {
   const int64_t rank = type.getRank() + 1;
   Dims permutation;
   for (int64_t dim = 0; dim < rank; ++dim) {
@@ -76,14 +78,16 @@ std::optional<int64_t> batchDims(mlir::Operation* op) {
   auto rhs = llvm::cast<mlir::RankedTensorType>(op->getOperand(1).getType());
   if (rhs.getRank() == 0 || rhs.getShape().back() < kFewestColumns) return std::nullopt;
   if (auto convolution = llvm::dyn_cast<tet::ConvolutionOp>(op)) {
-    const bool is_plain = convolution.getFeatureGroupCount() == 1 && convolution.getBatchGroupCount() == 1 &&
-                          static_cast<int64_t>(convolution.getKernelOutputFeatureDimension()) == rhs.getRank() - 1;
+    const bool is_plain =
+        convolution.getFeatureGroupCount() == 1 && convolution.getBatchGroupCount() == 1 &&
+        static_cast<int64_t>(convolution.getKernelOutputFeatureDimension()) == rhs.getRank() - 1;
     return is_plain ? std::optional<int64_t>(0) : std::nullopt;
   }
   auto dot = llvm::cast<tet::DotGeneralOp>(op);
   auto batching = dot.getRhsBatchingDimensions();
   const int64_t others = batching.size() + dot.getRhsContractingDimensions().size();
-  const bool leads = llvm::all_of(llvm::enumerate(batching), [](auto it) { return it.value() == static_cast<int64_t>(it.index()); });
+  const bool leads = llvm::all_of(llvm::enumerate(batching),
+                                  [](auto it) { return it.value() == static_cast<int64_t>(it.index()); });
   const bool ends_free = !llvm::is_contained(dot.getRhsContractingDimensions(), rhs.getRank() - 1);
   if (!leads || !ends_free || rhs.getRank() != others + 1) return std::nullopt;
   return batching.size();

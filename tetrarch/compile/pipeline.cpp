@@ -54,7 +54,8 @@ std::vector<std::string_view> stageNames() {
 Status runPipeline(mlir::ModuleOp module, const PipelineOptions& options) {
   auto names = stageNames();
   if (std::find(names.begin(), names.end(), options.stop_after) == names.end()) {
-    return invalidArgument("no stage is named '{}'; the stages are {}", options.stop_after, fmt::join(names, ", "));
+    return invalidArgument("no stage is named '{}'; the stages are {}", options.stop_after,
+                           fmt::join(names, ", "));
   }
   for (const Stage& stage : kStages) {
     const auto begin = std::chrono::steady_clock::now();

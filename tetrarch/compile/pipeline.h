@@ -17,15 +17,17 @@ namespace tetrarch::compile {
 struct PipelineOptions {
   std::string_view stop_after = "tasks";  // a name of stageNames()
   int threads = 1;                        // that passes may use
-  // Called after each stage with its name and the seconds that it took; the module then holds its result. May be empty.
+  // Called after each stage with its name and the seconds that it took; the module then holds its result. May
+  // be empty.
   std::function<void(std::string_view stage, double seconds)> on_stage;
 };
 
-// import rewrite layout pack fuse tasks, in order. "import" does nothing: it is the graph as the frontend made it.
+// import rewrite layout pack fuse tasks, in order. "import" does nothing: it is the graph as the frontend
+// made it.
 std::vector<std::string_view> stageNames();
 
-// Changes the module in place. InvalidArgument when `stop_after` names no stage; Internal, with the pass's own words,
-// when a pass fails: a valid graph has tasks. Verifies after each stage.
+// Changes the module in place. InvalidArgument when `stop_after` names no stage; Internal, with the pass's
+// own words, when a pass fails: a valid graph has tasks. Verifies after each stage.
 Status runPipeline(mlir::ModuleOp module, const PipelineOptions& options = {});
 
 }  // namespace tetrarch::compile

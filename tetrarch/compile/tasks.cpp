@@ -39,10 +39,11 @@ int64_t flopsOf(mlir::Block& block) {
 tet::TaskOp makeTask(Builder& b, tet::CompositeOp group) {
   mlir::DictionaryAttr about = group.getCompositeAttributes();
   auto text = [&](llvm::StringRef key) { return about.getAs<mlir::StringAttr>(key); };
-  auto task = tet::TaskOp::create(b, group.getResultTypes(), text(kTaskName), group.getInputs(), text(kTaskRoot),
-                                  text(kTaskComposite));
+  auto task = tet::TaskOp::create(b, group.getResultTypes(), text(kTaskName), group.getInputs(),
+                                  text(kTaskRoot), text(kTaskComposite));
   task->setAttr("flops", b.getI64IntegerAttr(flopsOf(group.getBody().front())));
-  task->setAttr("bytes", b.getI64IntegerAttr(storageBytes(group.getInputs()) + storageBytes(group.getResults())));
+  task->setAttr("bytes",
+                b.getI64IntegerAttr(storageBytes(group.getInputs()) + storageBytes(group.getResults())));
   mlir::Block& block = task.getBody().emplaceBlock();
   for (Value input : group.getInputs()) block.addArgument(tet::storageType(typeOf(input)), input.getLoc());
   return task;

@@ -1,4 +1,5 @@
-// The fuse pass: groups (group.h) become composites named "task", in an order in which each reads what was made before.
+// The fuse pass: groups (group.h) become composites named "task", in an order in which each reads what was
+// made before.
 #include "llvm/ADT/StringMap.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -21,8 +22,10 @@ using mlir::Value;
 // "conv1" of an op that a frontend named, otherwise the op's own name.
 std::string baseName(Operation* root) {
   mlir::Location loc = root->getLoc();
-  if (auto fused = llvm::dyn_cast<mlir::FusedLoc>(loc); fused && !fused.getLocations().empty()) loc = fused.getLocations().front();
-  if (auto named = llvm::dyn_cast<mlir::NameLoc>(loc); named && !named.getName().empty()) return named.getName().str();
+  if (auto fused = llvm::dyn_cast<mlir::FusedLoc>(loc); fused && !fused.getLocations().empty())
+    loc = fused.getLocations().front();
+  if (auto named = llvm::dyn_cast<mlir::NameLoc>(loc); named && !named.getName().empty())
+    return named.getName().str();
   return root->getName().stripDialect().str();
 }
 
@@ -53,8 +56,9 @@ class GroupBuilder {
   void build(const std::string& name) {
     std::vector<Value> results = groupResults(group_, grouping_);
     if (results.empty()) return;
-    auto composite = tet::CompositeOp::create(builder_, group_.root->getLoc(), mlir::ValueRange(results).getTypes(), kTaskGroup,
-                                              mlir::ValueRange(), attributes(name));
+    auto composite =
+        tet::CompositeOp::create(builder_, group_.root->getLoc(), mlir::ValueRange(results).getTypes(),
+                                 kTaskGroup, mlir::ValueRange(), attributes(name));
     block_ = &composite.getBody().emplaceBlock();
     mlir::OpBuilder::InsertionGuard guard(builder_);
     builder_.setInsertionPointToStart(block_);

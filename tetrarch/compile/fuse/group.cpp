@@ -42,7 +42,8 @@ bool reducesTrailing(tet::ReduceOp op) {
   return llvm::all_of(op.getDimensions(), [&](int64_t dim) { return dim >= kept; });
 }
 bool hasEnoughRows(tet::ReduceOp op) {
-  return op.getType().getNumElements() >= kFewestRows || op.getOperand().getType().getNumElements() <= kSmallTensor;
+  return op.getType().getNumElements() >= kFewestRows ||
+         op.getOperand().getType().getNumElements() <= kSmallTensor;
 }
 
 llvm::SetVector<Value> operandsWithCaptures(Operation* op) {
@@ -58,7 +59,8 @@ class Grouper {
     for (Operation& op : block) order_[&op] = position++;
   }
 
-  // Places all ops; where a group that may have one result got more, its tail is barred from it and all is placed anew.
+  // Places all ops; where a group that may have one result got more, its tail is barred from it and all is
+  // placed anew.
   Grouping run() {
     do {
       grouping_ = Grouping();
@@ -76,7 +78,8 @@ class Grouper {
   static bool belongsInTask(Operation* op) {
     if (llvm::isa<tet::ConstantOp, tet::ReshapeOp>(op) || isInPanelChain(op)) return false;
     if (!isMoved(op) && !llvm::isa<tet::SliceOp>(op)) return true;
-    return op->use_empty() || !llvm::all_of(op->getUses(), [&](OpOperand& use) { return isCopiedInto(op, use); });
+    return op->use_empty() ||
+           !llvm::all_of(op->getUses(), [&](OpOperand& use) { return isCopiedInto(op, use); });
   }
 
   void place(Operation* op) {
@@ -128,7 +131,8 @@ class Grouper {
     llvm::SetVector<Group*> found;
     collectProducers(op, found);
     llvm::SmallVector<Group*> groups(found.begin(), found.end());
-    llvm::stable_sort(groups, [&](Group* a, Group* b) { return order_[a->ops.back()] > order_[b->ops.back()]; });
+    llvm::stable_sort(groups,
+                      [&](Group* a, Group* b) { return order_[a->ops.back()] > order_[b->ops.back()]; });
     return groups;
   }
   void collectProducers(Operation* op, llvm::SetVector<Group*>& found) {
@@ -146,12 +150,16 @@ class Grouper {
   bool canJoin(const Group& group, Operation* op) {
     if (group.ops.size() >= kMostOps || barred_.contains({op, group.root})) return false;
     auto shape = shapeOf(op->getResult(0));
-    if (llvm::isa<tet::TransposeOp>(op)) return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
+    if (llvm::isa<tet::TransposeOp>(op))
+      return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
     if (!hasPayload(op)) return false;
     switch (group.kind) {
-      case GroupKind::Rows: return shape == group.shape || shape == group.shape.take_front(group.row_rank);
-      case GroupKind::Opaque: return false;
-      default: return shape == group.shape;
+      case GroupKind::Rows:
+        return shape == group.shape || shape == group.shape.take_front(group.row_rank);
+      case GroupKind::Opaque:
+        return false;
+      default:
+        return shape == group.shape;
     }
   }
 
@@ -187,10 +195,11 @@ class Grouper {
     if (group.kind == GroupKind::Elementwise) group.root = op, group.shape = shapeOf(op->getResult(0));
   }
 
-  // Whether `ops` depend on the target group other than by reading it themselves: then they must not join it. A grouped
-  // op depends on all that its group reads; copied ops count as part of their reader.
+  // Whether `ops` depend on the target group other than by reading it themselves: then they must not join it.
+  // A grouped op depends on all that its group reads; copied ops count as part of their reader.
   bool reaches(const Group& target, llvm::ArrayRef<Operation*> ops) {
-    using Visit = llvm::PointerIntPair<Operation*, 1, bool>;  // and whether it is one of `ops` or a copy for them
+    using Visit =
+        llvm::PointerIntPair<Operation*, 1, bool>;  // and whether it is one of `ops` or a copy for them
     llvm::SmallVector<Visit> stack;
     llvm::DenseSet<void*> seen;
     auto visit = [&](Operation* op, bool own) {
@@ -272,10 +281,12 @@ Grouping groupOps(mlir::Block& block) { return Grouper(block).run(); }
 bool isCopiedInto(Operation* producer, OpOperand& use) {
   Operation* user = use.getOwner();
   if (llvm::isa<tet::ConstantOp>(producer)) {
-    return splatOf(producer->getResult(0)) && !user->hasTrait<mlir::OpTrait::IsTerminator>() && !llvm::isa<tet::ReshapeOp>(user);
+    return splatOf(producer->getResult(0)) && !user->hasTrait<mlir::OpTrait::IsTerminator>() &&
+           !llvm::isa<tet::ReshapeOp>(user);
   }
   if (isMoved(producer)) return readsElements(user);
-  if (isInPanelChain(producer)) return isContraction(user) ? use.getOperandNumber() == 1 : isInPanelChain(user);
+  if (isInPanelChain(producer))
+    return isContraction(user) ? use.getOperandNumber() == 1 : isInPanelChain(user);
   return llvm::isa<tet::SliceOp>(producer) && hasPayload(user);
 }
 

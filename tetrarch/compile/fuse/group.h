@@ -1,8 +1,8 @@
 // Which ops belong together: the decisions of the fuse pass, apart from the rewriting that follows from them.
 //
-// Ops come in four sorts (sortOf): roots have a loop nest of their own; elementwise ops (with transposes) may join the group
-// of an operand; free ops (broadcast, iota, splats, slices, panels of weights) are copied into each group that reads
-// them; the rest (constants, reshapes, the return) stays outside of tasks.
+// Ops come in four sorts (sortOf): roots have a loop nest of their own; elementwise ops (with transposes) may
+// join the group of an operand; free ops (broadcast, iota, splats, slices, panels of weights) are copied into
+// each group that reads them; the rest (constants, reshapes, the return) stays outside of tasks.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Contractions: dot_general and convolution as one linalg.generic `sum + lhs * rhs` over a zero-filled tensor. Parallel
-// loops come in the order of the result's dimensions, then the reductions.
+// Contractions: dot_general and convolution as one linalg.generic `sum + lhs * rhs` over a zero-filled
+// tensor. Parallel loops come in the order of the result's dimensions, then the reductions.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tetrarch/compile/lower/lower_op.h"
@@ -17,7 +17,9 @@ using mlir::Value;
 
 // What products are summed in: at least f32 or i32, f64 when an operand is.
 Type sumType(Builder& b, Value lhs, Value rhs, Value result) {
-  auto any = [&](auto matches) { return matches(elementOf(lhs)) || matches(elementOf(rhs)) || matches(elementOf(result)); };
+  auto any = [&](auto matches) {
+    return matches(elementOf(lhs)) || matches(elementOf(rhs)) || matches(elementOf(result));
+  };
   if (llvm::isa<mlir::FloatType>(elementOf(result))) {
     return any([](Type t) { return t.isF64(); }) ? Type(b.getF64Type()) : Type(b.getF32Type());
   }
@@ -27,12 +29,15 @@ Type sumType(Builder& b, Value lhs, Value rhs, Value result) {
 Value toSum(Builder& b, Value x, Type element, Type sum) {
   if (x.getType() == sum) return x;
   if (llvm::isa<mlir::FloatType>(sum)) return arith::ExtFOp::create(b, sum, x);
-  if (x.getType().getIntOrFloatBitWidth() > sum.getIntOrFloatBitWidth()) return arith::TruncIOp::create(b, sum, x);
-  return element.isUnsignedInteger() ? Value(arith::ExtUIOp::create(b, sum, x)) : arith::ExtSIOp::create(b, sum, x);
+  if (x.getType().getIntOrFloatBitWidth() > sum.getIntOrFloatBitWidth())
+    return arith::TruncIOp::create(b, sum, x);
+  return element.isUnsignedInteger() ? Value(arith::ExtUIOp::create(b, sum, x))
+                                     : arith::ExtSIOp::create(b, sum, x);
 }
 
 Value addProduct(Builder& b, Value sum, Value x, Value y) {
-  if (llvm::isa<mlir::FloatType>(sum.getType())) return arith::AddFOp::create(b, sum, arith::MulFOp::create(b, x, y));
+  if (llvm::isa<mlir::FloatType>(sum.getType()))
+    return arith::AddFOp::create(b, sum, arith::MulFOp::create(b, x, y));
   return arith::AddIOp::create(b, sum, arith::MulIOp::create(b, x, y));
 }
 
@@ -73,8 +78,8 @@ void bindSum(Lowering& lowering, Value result, Value tensor) {
 }
 
 // Which loop each dimension of a dot_general's operand is: batch, then free from `first_free`, or contracted.
-Dims dotLoops(int64_t rank, llvm::ArrayRef<int64_t> batching, llvm::ArrayRef<int64_t> contracting, int64_t first_free,
-              int64_t first_contracting) {
+Dims dotLoops(int64_t rank, llvm::ArrayRef<int64_t> batching, llvm::ArrayRef<int64_t> contracting,
+              int64_t first_free, int64_t first_contracting) {
   Dims loops(rank, -1);
   for (auto [loop, dim] : llvm::enumerate(batching)) loops[dim] = loop;
   for (auto [loop, dim] : llvm::enumerate(contracting)) loops[dim] = first_contracting + loop;
@@ -111,7 +116,8 @@ class ConvolutionNest {
     exprs[op_.getInputBatchDimension()] = batch;
     exprs[op_.getInputFeatureDimension()] = channel;
     for (auto [i, position] : llvm::enumerate(op_.getInputSpatialDimensions())) {
-      exprs[position] = dim(spatial_loops_[i]) * op_.getWindowStrides()[i] + dim(kernel_loops_[i]) * op_.getRhsDilation()[i];
+      exprs[position] = dim(spatial_loops_[i]) * op_.getWindowStrides()[i] +
+                        dim(kernel_loops_[i]) * op_.getRhsDilation()[i];
     }
     return map(exprs);
   }
@@ -122,7 +128,8 @@ class ConvolutionNest {
     if (splitsFeatures()) feature = dim(group_loop_) * out_per_group_ + feature;
     exprs[op_.getKernelOutputFeatureDimension()] = feature;
     exprs[op_.getKernelInputFeatureDimension()] = depthwise_ ? constant(0) : dim(input_feature_loop_);
-    for (auto [i, position] : llvm::enumerate(op_.getKernelSpatialDimensions())) exprs[position] = dim(kernel_loops_[i]);
+    for (auto [i, position] : llvm::enumerate(op_.getKernelSpatialDimensions()))
+      exprs[position] = dim(kernel_loops_[i]);
     return map(exprs);
   }
 
@@ -191,7 +198,8 @@ Access convolutionInput(Lowering& lowering, tet::ConvolutionOp op, AffineMap map
 Value joinFeatures(Builder& b, Value sum, int64_t feature, mlir::RankedTensorType result) {
   llvm::SmallVector<mlir::ReassociationIndices> groups;
   for (int64_t dim = 0, from = 0; dim < result.getRank(); ++dim) {
-    groups.push_back(dim == feature ? mlir::ReassociationIndices{from, from + 1} : mlir::ReassociationIndices{from});
+    groups.push_back(dim == feature ? mlir::ReassociationIndices{from, from + 1}
+                                    : mlir::ReassociationIndices{from});
     from += groups.back().size();
   }
   return mlir::tensor::CollapseShapeOp::create(b, result.clone(elementOf(sum)), sum, groups);
@@ -201,10 +209,12 @@ Value joinFeatures(Builder& b, Value sum, int64_t feature, mlir::RankedTensorTyp
 
 mlir::LogicalResult lowerDotGeneral(Lowering& lowering, tet::DotGeneralOp op) {
   auto lhs_shape = shapeOf(op.getLhs()), rhs_shape = shapeOf(op.getRhs());
-  const int64_t batch = op.getLhsBatchingDimensions().size(), contracted = op.getLhsContractingDimensions().size();
+  const int64_t batch = op.getLhsBatchingDimensions().size(),
+                contracted = op.getLhsContractingDimensions().size();
   const int64_t parallel = shapeOf(op.getResult()).size();
   const int64_t lhs_free = lhs_shape.size() - batch - contracted;
-  Dims lhs = dotLoops(lhs_shape.size(), op.getLhsBatchingDimensions(), op.getLhsContractingDimensions(), batch, parallel);
+  Dims lhs = dotLoops(lhs_shape.size(), op.getLhsBatchingDimensions(), op.getLhsContractingDimensions(),
+                      batch, parallel);
   Dims rhs = dotLoops(rhs_shape.size(), op.getRhsBatchingDimensions(), op.getRhsContractingDimensions(),
                       batch + lhs_free, parallel);
   Dims extents(shapeOf(op.getResult()));

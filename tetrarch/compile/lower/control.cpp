@@ -16,12 +16,14 @@ llvm::SmallVector<mlir::Type> storageTypes(mlir::ValueRange values) {
 }
 
 // Lowers a region's block into `target`, whose arguments hold those of the block.
-mlir::LogicalResult lowerRegion(Lowering& lowering, mlir::Region& region, mlir::Block& target, Values& results, Values* scalars) {
+mlir::LogicalResult lowerRegion(Lowering& lowering, mlir::Region& region, mlir::Block& target,
+                                Values& results, Values* scalars) {
   mlir::OpBuilder::InsertionGuard guard(lowering.b);
   lowering.b.setInsertionPointToStart(&target);
   Lowering inner(lowering.b);
   lowering.shareWith(inner);
-  for (auto [argument, tensor] : llvm::zip(region.getArguments(), target.getArguments())) inner.bind(argument, tensor);
+  for (auto [argument, tensor] : llvm::zip(region.getArguments(), target.getArguments()))
+    inner.bind(argument, tensor);
   if (mlir::failed(inner.lowerBlock(region.front(), results))) return mlir::failure();
   if (scalars) {
     for (Value value : region.front().getTerminator()->getOperands()) scalars->push_back(inner.scalar(value));
@@ -47,7 +49,8 @@ void terminate(Builder& b, mlir::Block* block, Args&&... args) {
 mlir::LogicalResult lowerIf(Lowering& lowering, tet::IfOp op) {
   Builder& b = lowering.b;
   lowering.materializeCaptures(op);
-  auto choice = scf::IfOp::create(b, storageTypes(op.getResults()), lowering.scalar(op.getPred()), /*addThenBlock=*/true,
+  auto choice = scf::IfOp::create(b, storageTypes(op.getResults()), lowering.scalar(op.getPred()),
+                                  /*addThenBlock=*/true,
                                   /*addElseBlock=*/true);
   std::pair<mlir::Region*, mlir::Block*> branches[] = {{&op.getTrueBranch(), choice.thenBlock()},
                                                        {&op.getFalseBranch(), choice.elseBlock()}};
@@ -72,7 +75,13 @@ mlir::LogicalResult lowerWhile(Lowering& lowering, tet::WhileOp op) {
   if (mlir::failed(lowerRegion(lowering, op.getCond(), *before, unused, &condition))) return mlir::failure();
   terminate<scf::ConditionOp>(b, before, condition.front(), before->getArguments());
   if (mlir::failed(lowerRegion(lowering, op.getBody(), *after, next, nullptr))) return mlir::failure();
-  terminate<scf::YieldOp>(b, after, next);
+  {
+    mlir::OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(after);
+    for (auto [value, argument] : llvm::zip(next, after->getArguments()))
+      value = copyInto(b, value, argument);
+    scf::YieldOp::create(b, next);
+  }
   for (auto [value, tensor] : llvm::zip(op.getResults(), loop.getResults())) lowering.bind(value, tensor);
   return mlir::success();
 }

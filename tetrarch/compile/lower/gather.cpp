@@ -1,4 +1,5 @@
-// Gather as one parallel linalg.generic that computes its indices, scatter as a loop over the updates in their order.
+// Gather as one parallel linalg.generic that computes its indices, scatter as a loop over the updates in
+// their order.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -16,16 +17,19 @@ using mlir::Type;
 using mlir::Value;
 using Ints = llvm::ArrayRef<int64_t>;
 
-// How the dimensions of a window (gather's result, scatter's updates) relate to the operand and to the index tensor.
+// How the dimensions of a window (gather's result, scatter's updates) relate to the operand and to the index
+// tensor.
 struct WindowDims {
   Dims operand_of_offset;  // operand dimension of each offset dimension, in order
   Dims batch;              // the other dimensions of the window, in order
 };
 
-WindowDims windowDims(int64_t operand_rank, int64_t window_rank, Ints offset_dims, Ints collapsed, Ints batching) {
+WindowDims windowDims(int64_t operand_rank, int64_t window_rank, Ints offset_dims, Ints collapsed,
+                      Ints batching) {
   WindowDims dims;
   for (int64_t dim = 0; dim < operand_rank; ++dim) {
-    if (!llvm::is_contained(collapsed, dim) && !llvm::is_contained(batching, dim)) dims.operand_of_offset.push_back(dim);
+    if (!llvm::is_contained(collapsed, dim) && !llvm::is_contained(batching, dim))
+      dims.operand_of_offset.push_back(dim);
   }
   for (int64_t dim = 0; dim < window_rank; ++dim) {
     if (!llvm::is_contained(offset_dims, dim)) dims.batch.push_back(dim);
@@ -36,7 +40,8 @@ WindowDims windowDims(int64_t operand_rank, int64_t window_rank, Ints offset_dim
 // Window dimensions along which the index tensor's dimensions run; -1 for that of the index vector.
 Dims indexDims(int64_t rank, int64_t index_vector_dim, Ints batch) {
   Dims dims;
-  for (int64_t dim = 0, next = 0; dim < rank; ++dim) dims.push_back(dim == index_vector_dim ? -1 : batch[next++]);
+  for (int64_t dim = 0, next = 0; dim < rank; ++dim)
+    dims.push_back(dim == index_vector_dim ? -1 : batch[next++]);
   return dims;
 }
 
@@ -63,9 +68,11 @@ mlir::LogicalResult lowerGather(Lowering& lowering, tet::GatherOp op) {
   };
   for (auto [k, dim] : llvm::enumerate(op.getStartIndexMap())) {
     llvm::SmallVector<AffineExpr> exprs;
-    for (int64_t from : index_dims) exprs.push_back(from < 0 ? b.getAffineConstantExpr(k) : b.getAffineDimExpr(from));
+    for (int64_t from : index_dims)
+      exprs.push_back(from < 0 ? b.getAffineConstantExpr(k) : b.getAffineDimExpr(from));
     Value start = generic.expression(op.getStartIndices(), AffineMap::get(rank, 0, exprs, b.getContext()));
-    advance(dim, clampedIndex(body, start, elementOf(op.getStartIndices()), operand_shape[dim] - op.getSliceSizes()[dim]));
+    advance(dim, clampedIndex(body, start, elementOf(op.getStartIndices()),
+                              operand_shape[dim] - op.getSliceSizes()[dim]));
   }
   for (auto [dim, index_dim] : llvm::zip(op.getOperandBatchingDims(), op.getStartIndicesBatchingDims())) {
     advance(dim, generic.index(b.getAffineDimExpr(index_dims[index_dim])));
@@ -77,7 +84,8 @@ mlir::LogicalResult lowerGather(Lowering& lowering, tet::GatherOp op) {
     if (!value) value = arith::ConstantIndexOp::create(body, 0);
   }
   Value element = tensor::ExtractOp::create(body, operand, position);
-  generic.output(emptyTensor(b, shape, elementOf(operand)), AffineMap::getMultiDimIdentityMap(rank, b.getContext()));
+  generic.output(emptyTensor(b, shape, elementOf(operand)),
+                 AffineMap::getMultiDimIdentityMap(rank, b.getContext()));
   lowering.bind(op.getResult(), generic.finish(element).front());
   return mlir::success();
 }
@@ -92,7 +100,8 @@ class ScatterPosition {
   void advance(int64_t dim, Value by) {
     position_[dim] = position_[dim] ? Value(arith::AddIOp::create(b_, position_[dim], by)) : by;
   }
-  // Brings the position inside (0 along dimensions where it is not) and returns the condition; null = always inside.
+  // Brings the position inside (0 along dimensions where it is not) and returns the condition; null = always
+  // inside.
   Value clampInside(Ints shape) {
     Value inside;
     Value zero = arith::ConstantIndexOp::create(b_, 0);
@@ -116,10 +125,11 @@ class ScatterPosition {
 };
 
 // One element of the updates, at `at`, combined into `result`.
-Value scatterElement(Lowering& lowering, Builder& b, tet::ScatterOp op, mlir::ValueRange at, Value result, Value indices,
-                     Value updates) {
+Value scatterElement(Lowering& lowering, Builder& b, tet::ScatterOp op, mlir::ValueRange at, Value result,
+                     Value indices, Value updates) {
   const int64_t rank = shapeOf(result).size();
-  WindowDims dims = windowDims(rank, at.size(), op.getUpdateWindowDims(), op.getInsertedWindowDims(), op.getInputBatchingDims());
+  WindowDims dims = windowDims(rank, at.size(), op.getUpdateWindowDims(), op.getInsertedWindowDims(),
+                               op.getInputBatchingDims());
   Dims index_dims = indexDims(shapeOf(indices).size(), op.getIndexVectorDim(), dims.batch);
   ScatterPosition position(b, rank);
   for (auto [k, dim] : llvm::enumerate(op.getScatterDimsToOperandDims())) {
@@ -135,7 +145,8 @@ Value scatterElement(Lowering& lowering, Builder& b, tet::ScatterOp op, mlir::Va
   for (auto [dim, index_dim] : llvm::zip(op.getInputBatchingDims(), op.getScatterIndicesBatchingDims())) {
     position.advance(dim, at[index_dims[index_dim]]);
   }
-  for (auto [window, dim] : llvm::zip(op.getUpdateWindowDims(), dims.operand_of_offset)) position.advance(dim, at[window]);
+  for (auto [window, dim] : llvm::zip(op.getUpdateWindowDims(), dims.operand_of_offset))
+    position.advance(dim, at[window]);
   Value inside = position.clampInside(shapeOf(result));
 
   Type element = elementOf(op.getInput());

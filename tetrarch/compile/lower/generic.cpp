@@ -13,7 +13,8 @@ using mlir::AffineMap;
 using mlir::Operation;
 using mlir::Value;
 
-// A reshape that only adds or takes dimensions of size 1: each other dimension of the operand is the result's next.
+// A reshape that only adds or takes dimensions of size 1: each other dimension of the operand is the result's
+// next.
 std::optional<AffineMap> unitReshapeMap(tet::ReshapeOp op, AffineMap map) {
   auto from = shapeOf(op.getOperand()), to = shapeOf(op.getResult());
   llvm::SmallVector<AffineExpr> exprs;
@@ -178,7 +179,8 @@ llvm::SmallVector<Value> GenericBuilder::finish(mlir::ValueRange yielded) {
   maps.append(output_maps_);
   mlir::linalg::YieldOp::create(body_, yielded);
   Builder& b = lowering_.b;
-  auto op = mlir::linalg::GenericOp::create(b, mlir::ValueRange(outputs_).getTypes(), inputs_, outputs_, maps, iterators);
+  auto op = mlir::linalg::GenericOp::create(b, mlir::ValueRange(outputs_).getTypes(), inputs_, outputs_, maps,
+                                            iterators);
   op.getRegion().push_back(block_);
   block_ = nullptr;
   return llvm::SmallVector<Value>(op.getResults());
@@ -199,8 +201,15 @@ Value filledStorage(Builder& b, llvm::ArrayRef<int64_t> shape, Value computed, m
 
 Value sliceTensor(Builder& b, Value tensor, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes,
                   llvm::ArrayRef<int64_t> strides) {
-  auto attrs = [&](llvm::ArrayRef<int64_t> values) { return mlir::getAsIndexOpFoldResult(b.getContext(), values); };
+  auto attrs = [&](llvm::ArrayRef<int64_t> values) {
+    return mlir::getAsIndexOpFoldResult(b.getContext(), values);
+  };
   return mlir::tensor::ExtractSliceOp::create(b, tensor, attrs(starts), attrs(sizes), attrs(strides));
+}
+
+Value copyInto(Builder& b, Value tensor, Value target) {
+  if (tensor == target) return tensor;
+  return mlir::linalg::CopyOp::create(b, mlir::ValueRange{tensor}, mlir::ValueRange{target}).getResult(0);
 }
 
 Value clampedIndex(Builder& b, Value number, mlir::Type element, int64_t last) {
@@ -235,7 +244,9 @@ Value spread(Builder& b, Value tensor, llvm::ArrayRef<int64_t> interior, Value s
     strides.push_back(gap + 1);
   }
   if (llvm::equal(shape, shapeOf(tensor))) return tensor;
-  auto attrs = [&](llvm::ArrayRef<int64_t> values) { return mlir::getAsIndexOpFoldResult(b.getContext(), values); };
+  auto attrs = [&](llvm::ArrayRef<int64_t> values) {
+    return mlir::getAsIndexOpFoldResult(b.getContext(), values);
+  };
   return mlir::tensor::InsertSliceOp::create(b, tensor, filledTensor(b, shape, scalar), attrs(starts),
                                              attrs(shapeOf(tensor)), attrs(strides));
 }
@@ -253,7 +264,9 @@ Value padTensor(Builder& b, Value tensor, llvm::ArrayRef<int64_t> low, llvm::Arr
   for (auto [size, l, h] : llvm::zip(shapeOf(spaced), before, after)) shape.push_back(size + l + h);
   Value padded = spaced;
   if (!llvm::equal(shape, shapeOf(spaced))) {
-    auto attrs = [&](llvm::ArrayRef<int64_t> values) { return mlir::getAsIndexOpFoldResult(b.getContext(), values); };
+    auto attrs = [&](llvm::ArrayRef<int64_t> values) {
+      return mlir::getAsIndexOpFoldResult(b.getContext(), values);
+    };
     auto type = mlir::RankedTensorType::get(shape, scalar.getType());
     padded = mlir::tensor::PadOp::create(b, type, spaced, attrs(before), attrs(after), scalar);
   }

@@ -1,4 +1,5 @@
-// The functions that lowerings.def names. Each binds tensors to the op's results, or emits a diagnostic and fails.
+// The functions that lowerings.def names. Each binds tensors to the op's results, or emits a diagnostic and
+// fails.
 #pragma once
 
 #include "tetrarch/compile/lower/lowering.h"

@@ -58,7 +58,9 @@ mlir::LogicalResult Lowering::lowerBlock(mlir::Block& block, Values& results) {
   // Results of one shape that are still chains are computed side by side, in one loop.
   llvm::SmallVector<Values> groups;
   for (Value value : block.getTerminator()->getOperands()) {
-    if (leaves_.contains(value) || llvm::any_of(groups, [&](Values& g) { return llvm::is_contained(g, value); })) continue;
+    if (leaves_.contains(value) ||
+        llvm::any_of(groups, [&](Values& g) { return llvm::is_contained(g, value); }))
+      continue;
     auto same_shape = [&](Values& group) { return shapeOf(group.front()) == shapeOf(value); };
     auto group = llvm::find_if(groups, same_shape);
     if (group == groups.end()) {
@@ -77,11 +79,12 @@ bool Lowering::isInlined(Value value) const {
   if (!op || leaves_.contains(value)) return false;
   if (hasPayload(op) || llvm::isa<tet::IotaOp>(op)) return true;
   if (llvm::isa<tet::ConstantOp>(op)) return splatOf(value) != nullptr;
-  return operandMap(op, AffineMap::getMultiDimIdentityMap(typeOf(value).getRank(), b.getContext())).has_value();
+  return operandMap(op, AffineMap::getMultiDimIdentityMap(typeOf(value).getRank(), b.getContext()))
+      .has_value();
 }
 
-// Decides which inlined values get a tensor: those that two loops would compute at more than kCheapToRepeat, and those
-// that a broadcast would repeat.
+// Decides which inlined values get a tensor: those that two loops would compute at more than kCheapToRepeat,
+// and those that a broadcast would repeat.
 void Lowering::planTensors(mlir::Block& block) {
   llvm::DenseMap<Value, int64_t> cost;
   for (Operation& op : block.without_terminator()) {
@@ -99,7 +102,8 @@ void Lowering::planTensors(mlir::Block& block) {
   for (Operation& op : llvm::reverse(block.getOperations())) {
     for (Value operand : op.getOperands()) {
       if (!cost.contains(operand)) continue;
-      const bool passes = op.getNumResults() == 1 && cost.contains(op.getResult(0)) && !kept_.contains(op.getResult(0));
+      const bool passes =
+          op.getNumResults() == 1 && cost.contains(op.getResult(0)) && !kept_.contains(op.getResult(0));
       if (passes) {
         auto through = loops[op.getResult(0)];
         loops[operand].insert(through.begin(), through.end());
@@ -107,7 +111,8 @@ void Lowering::planTensors(mlir::Block& block) {
         loops[operand].insert(&op);
       }
     }
-    if (op.getNumResults() == 1 && loops[op.getResult(0)].size() > 1 && cost.lookup(op.getResult(0)) > kCheapToRepeat) {
+    if (op.getNumResults() == 1 && loops[op.getResult(0)].size() > 1 &&
+        cost.lookup(op.getResult(0)) > kCheapToRepeat) {
       kept_.insert(op.getResult(0));
     }
   }
@@ -140,7 +145,8 @@ void Lowering::materialize(llvm::ArrayRef<Value> values) {
   for (Value value : values) {
     generic.output(emptyTensor(b, shape, tet::storageElementType(elementOf(value))), identity);
   }
-  for (auto [value, x] : llvm::zip(values, computed)) stored.push_back(storeScalar(generic.body(), x, elementOf(value)));
+  for (auto [value, x] : llvm::zip(values, computed))
+    stored.push_back(storeScalar(generic.body(), x, elementOf(value)));
   auto tensors = generic.finish(stored);
   for (auto [value, tensor] : llvm::zip(values, tensors)) bind(value, tensor);
 }

@@ -1,11 +1,12 @@
 // The body of a task: from ops of the graph to linalg, tensor, arith, math and scf on storage types.
 //
 // A Lowering turns the values of one block into tensors on demand. Ops come in two sorts:
-//   inlined   elementwise ops, broadcasts, transposes, iota and splats have no tensor of their own: a chain of them
+//   inlined   elementwise ops, broadcasts, transposes, iota and splats have no tensor of their own: a chain
+//   of them
 //             becomes part of the body of the one linalg.generic that needs it (GenericBuilder::expression);
 //   the rest  has a row in lowerings.def: contractions, reductions, gather, … make tensors.
-// An inlined value becomes a tensor after all where it is a result, where an op of the second sort reads it, and where
-// computing it again would cost more than keeping it.
+// An inlined value becomes a tensor after all where it is a result, where an op of the second sort reads it,
+// and where computing it again would cost more than keeping it.
 #pragma once
 
 #include <optional>
@@ -21,8 +22,8 @@ using Dims = llvm::SmallVector<int64_t>;
 using Maps = llvm::SmallVector<mlir::AffineMap>;
 using Values = llvm::SmallVector<mlir::Value>;
 
-// A tensor that holds a value of the graph: of the storage type, or, when `sum` is set, of that wider type, still to
-// be rounded to the value's element type.
+// A tensor that holds a value of the graph: of the storage type, or, when `sum` is set, of that wider type,
+// still to be rounded to the value's element type.
 struct Leaf {
   mlir::Value tensor;
   mlir::Type sum;
@@ -48,13 +49,14 @@ class Lowering {
 
   // Declares that `tensor`, of storage type, holds `value`.
   void bind(mlir::Value value, mlir::Value tensor, mlir::Type sum = {}) { leaves_[value] = {tensor, sum}; }
-  // Lowers the ops of a block whose arguments are bound; `results` get the terminator's operands as storage tensors.
-  // On failure a diagnostic has been emitted on the op to blame.
+  // Lowers the ops of a block whose arguments are bound; `results` get the terminator's operands as storage
+  // tensors. On failure a diagnostic has been emitted on the op to blame.
   mlir::LogicalResult lowerBlock(mlir::Block& block, Values& results);
 
   // The value as a tensor of storage type.
   mlir::Value tensor(mlir::Value value);
-  // The value where it is easiest to read: through transposes, and unit dimensions added or taken, of a tensor.
+  // The value where it is easiest to read: through transposes, and unit dimensions added or taken, of a
+  // tensor.
   Access read(mlir::Value value, mlir::AffineMap map);
   bool isInlined(mlir::Value value) const;
   // Single element of a 0-D value, computed, outside of any loop.
@@ -118,16 +120,20 @@ mlir::Value emptyTensor(Builder& b, llvm::ArrayRef<int64_t> shape, mlir::Type el
 // Filled with a scalar of the element type.
 mlir::Value filledTensor(Builder& b, llvm::ArrayRef<int64_t> shape, mlir::Value scalar);
 // Of the storage type, filled with a computed scalar of the graph's `element` type.
-mlir::Value filledStorage(Builder& b, llvm::ArrayRef<int64_t> shape, mlir::Value computed, mlir::Type element);
+mlir::Value filledStorage(Builder& b, llvm::ArrayRef<int64_t> shape, mlir::Value computed,
+                          mlir::Type element);
+// The tensor copied into the buffer of `target`, as loops want of what they carry: each value stays in its
+// own buffer.
+mlir::Value copyInto(Builder& b, mlir::Value tensor, mlir::Value target);
 // Low, high and interior padding with a scalar of the tensor's element type; negative low and high take away.
-mlir::Value padTensor(Builder& b, mlir::Value tensor, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high,
-                      llvm::ArrayRef<int64_t> interior, mlir::Value scalar);
-mlir::Value sliceTensor(Builder& b, mlir::Value tensor, llvm::ArrayRef<int64_t> starts, llvm::ArrayRef<int64_t> sizes,
-                        llvm::ArrayRef<int64_t> strides);
+mlir::Value padTensor(Builder& b, mlir::Value tensor, llvm::ArrayRef<int64_t> low,
+                      llvm::ArrayRef<int64_t> high, llvm::ArrayRef<int64_t> interior, mlir::Value scalar);
+mlir::Value sliceTensor(Builder& b, mlir::Value tensor, llvm::ArrayRef<int64_t> starts,
+                        llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> strides);
 // A computed integer of the graph's `element` type, brought into [0, last] and made an index.
 mlir::Value clampedIndex(Builder& b, mlir::Value number, mlir::Type element, int64_t last);
-// Where dimension d of the operand appears among the dimensions of a broadcast, transpose or unit reshape of it: the
-// map that reads the operand at the result's `map`. Nullopt when the op moves data in another way.
+// Where dimension d of the operand appears among the dimensions of a broadcast, transpose or unit reshape of
+// it: the map that reads the operand at the result's `map`. Nullopt when the op moves data in another way.
 std::optional<mlir::AffineMap> operandMap(mlir::Operation* op, mlir::AffineMap map);
 
 // The splat constant's element, or null.

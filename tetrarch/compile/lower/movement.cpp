@@ -1,5 +1,5 @@
-// Ops that move elements in blocks: pad, concatenate, slice, reverse, reshape, dynamic_slice, dynamic_update_slice; and
-// constants and bit casts.
+// Ops that move elements in blocks: pad, concatenate, slice, reverse, reshape, dynamic_slice,
+// dynamic_update_slice; and constants and bit casts.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tetrarch/compile/lower/lower_op.h"
@@ -33,11 +33,13 @@ FoldResults clampedStarts(Lowering& lowering, mlir::ValueRange starts, llvm::Arr
   return offsets;
 }
 
-// Elements in storage bits, narrower to wider or back: `parts` narrow ones make a wide one, least significant first.
+// Elements in storage bits, narrower to wider or back: `parts` narrow ones make a wide one, least significant
+// first.
 Value widen(Lowering& lowering, tet::BitcastConvertOp op, Type narrow, Type wide, int64_t parts) {
   Builder& b = lowering.b;
   auto shape = shapeOf(op.getResult());
-  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()), part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
+  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()),
+       part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
   Value operand = lowering.tensor(op.getOperand());
   GenericBuilder generic(lowering, shape, shape.size());
   Builder& body = generic.body();
@@ -60,16 +62,20 @@ Value widen(Lowering& lowering, tet::BitcastConvertOp op, Type narrow, Type wide
 Value narrow(Lowering& lowering, tet::BitcastConvertOp op, Type wide, Type narrow) {
   Builder& b = lowering.b;
   auto shape = shapeOf(op.getResult());
-  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()), part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
+  Type bits = b.getIntegerType(wide.getIntOrFloatBitWidth()),
+       part_bits = b.getIntegerType(narrow.getIntOrFloatBitWidth());
   GenericBuilder generic(lowering, shape, shape.size());
   Builder& body = generic.body();
   const int64_t last = shape.size() - 1;
-  Value stored = generic.operand(lowering.tensor(op.getOperand()), dimMap(b.getContext(), shape.size(), countFrom(0, last)));
+  Value stored = generic.operand(lowering.tensor(op.getOperand()),
+                                 dimMap(b.getContext(), shape.size(), countFrom(0, last)));
   Value raw = body.createOrFold<arith::BitcastOp>(bits, stored);
   Value part = arith::IndexCastOp::create(body, bits, generic.index(b.getAffineDimExpr(last)));
-  Value amount = arith::MulIOp::create(body, part, intConstant(body, bits, part_bits.getIntOrFloatBitWidth()));
+  Value amount =
+      arith::MulIOp::create(body, part, intConstant(body, bits, part_bits.getIntOrFloatBitWidth()));
   Value piece = arith::TruncIOp::create(body, part_bits, arith::ShRUIOp::create(body, raw, amount));
-  generic.output(emptyTensor(b, shape, narrow), AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
+  generic.output(emptyTensor(b, shape, narrow),
+                 AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
   return generic.finish(body.createOrFold<arith::BitcastOp>(narrow, piece)).front();
 }
 
@@ -118,7 +124,8 @@ mlir::LogicalResult lowerReshape(Lowering& lowering, tet::ReshapeOp op) {
 
 mlir::LogicalResult lowerSlice(Lowering& lowering, tet::SliceOp op) {
   Value operand = lowering.tensor(op.getOperand());
-  lowering.bind(op.getResult(), sliceTensor(lowering.b, operand, op.getStartIndices(), shapeOf(op.getResult()), op.getStrides()));
+  lowering.bind(op.getResult(), sliceTensor(lowering.b, operand, op.getStartIndices(),
+                                            shapeOf(op.getResult()), op.getStrides()));
   return mlir::success();
 }
 
@@ -128,12 +135,14 @@ mlir::LogicalResult lowerReverse(Lowering& lowering, tet::ReverseOp op) {
   llvm::SmallVector<AffineExpr> exprs;
   for (auto [dim, extent] : llvm::enumerate(shape)) {
     AffineExpr position = b.getAffineDimExpr(dim);
-    exprs.push_back(llvm::is_contained(op.getDimensions(), static_cast<int64_t>(dim)) ? extent - 1 - position : position);
+    exprs.push_back(llvm::is_contained(op.getDimensions(), static_cast<int64_t>(dim)) ? extent - 1 - position
+                                                                                      : position);
   }
   Value operand = lowering.tensor(op.getOperand());
   GenericBuilder generic(lowering, shape, shape.size());
   Value stored = generic.operand(operand, AffineMap::get(shape.size(), 0, exprs, b.getContext()));
-  generic.output(emptyTensor(b, shape, elementOf(operand)), AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
+  generic.output(emptyTensor(b, shape, elementOf(operand)),
+                 AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext()));
   lowering.bind(op.getResult(), generic.finish(stored).front());
   return mlir::success();
 }
@@ -142,7 +151,8 @@ mlir::LogicalResult lowerPad(Lowering& lowering, tet::PadOp op) {
   Builder& b = lowering.b;
   Value operand = lowering.tensor(op.getOperand());
   Value filler = storeScalar(b, lowering.scalar(op.getPaddingValue()), elementOf(op.getOperand()));
-  lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(), op.getInteriorPadding(), filler));
+  lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(),
+                                          op.getInteriorPadding(), filler));
   return mlir::success();
 }
 
@@ -153,7 +163,8 @@ mlir::LogicalResult lowerConcatenate(Lowering& lowering, tet::ConcatenateOp op) 
   Dims offsets(type.getRank(), 0), ones(type.getRank(), 1);
   for (Value input : op.getInputs()) {
     Value part = lowering.tensor(input);
-    result = tensor::InsertSliceOp::create(b, part, result, attrs(b, offsets), attrs(b, shapeOf(part)), attrs(b, ones));
+    result = tensor::InsertSliceOp::create(b, part, result, attrs(b, offsets), attrs(b, shapeOf(part)),
+                                           attrs(b, ones));
     offsets[op.getDimension()] += shapeOf(part)[op.getDimension()];
   }
   lowering.bind(op.getResult(), result);
@@ -165,7 +176,8 @@ mlir::LogicalResult lowerDynamicSlice(Lowering& lowering, tet::DynamicSliceOp op
   Value operand = lowering.tensor(op.getOperand());
   FoldResults starts = clampedStarts(lowering, op.getStartIndices(), shapeOf(operand), op.getSliceSizes());
   Dims ones(starts.size(), 1);
-  lowering.bind(op.getResult(), tensor::ExtractSliceOp::create(b, operand, starts, attrs(b, op.getSliceSizes()), attrs(b, ones)));
+  lowering.bind(op.getResult(), tensor::ExtractSliceOp::create(b, operand, starts,
+                                                               attrs(b, op.getSliceSizes()), attrs(b, ones)));
   return mlir::success();
 }
 
@@ -174,12 +186,14 @@ mlir::LogicalResult lowerDynamicUpdateSlice(Lowering& lowering, tet::DynamicUpda
   Value operand = lowering.tensor(op.getOperand()), update = lowering.tensor(op.getUpdate());
   FoldResults starts = clampedStarts(lowering, op.getStartIndices(), shapeOf(operand), shapeOf(update));
   Dims ones(starts.size(), 1);
-  lowering.bind(op.getResult(), tensor::InsertSliceOp::create(b, update, operand, starts, attrs(b, shapeOf(update)), attrs(b, ones)));
+  lowering.bind(op.getResult(), tensor::InsertSliceOp::create(b, update, operand, starts,
+                                                              attrs(b, shapeOf(update)), attrs(b, ones)));
   return mlir::success();
 }
 
 mlir::LogicalResult lowerBitcastConvert(Lowering& lowering, tet::BitcastConvertOp op) {
-  Type from = tet::storageElementType(elementOf(op.getOperand())), to = tet::storageElementType(elementOf(op.getResult()));
+  Type from = tet::storageElementType(elementOf(op.getOperand())),
+       to = tet::storageElementType(elementOf(op.getResult()));
   const int64_t from_bits = from.getIntOrFloatBitWidth(), to_bits = to.getIntOrFloatBitWidth();
   Value result;
   if (from == to) {

@@ -11,8 +11,8 @@ using mlir::Value;
 bool isUnpad(tet::SliceOp slice) {
   auto from = shapeOf(slice.getOperand()), to = shapeOf(slice.getResult());
   auto is = [](int64_t expected) { return [=](int64_t value) { return value == expected; }; };
-  return !to.empty() && llvm::all_of(slice.getStartIndices(), is(0)) && llvm::all_of(slice.getStrides(), is(1)) &&
-         from.drop_back() == to.drop_back();
+  return !to.empty() && llvm::all_of(slice.getStartIndices(), is(0)) &&
+         llvm::all_of(slice.getStrides(), is(1)) && from.drop_back() == to.drop_back();
 }
 
 // A reshape […, panels, 16] -> […, panels * 16].

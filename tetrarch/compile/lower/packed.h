@@ -1,8 +1,8 @@
 // Panels: the one layout of constant right-hand sides, shared by all code generators.
 //
-// A right-hand side [batch…, k…, n] is stored as [batch…, ceil(n / 16), k…, 16], zero padded. In the graph it stays an
-// ordinary value: slice(reshape(transpose(packed))) gives back [batch…, k…, n], so that every pass and the
-// interpreter understand it, and the lowering of a contraction reads the panels directly.
+// A right-hand side [batch…, k…, n] is stored as [batch…, ceil(n / 16), k…, 16], zero padded. In the graph it
+// stays an ordinary value: slice(reshape(transpose(packed))) gives back [batch…, k…, n], so that every pass
+// and the interpreter understand it, and the lowering of a contraction reads the panels directly.
 #pragma once
 
 #include <optional>

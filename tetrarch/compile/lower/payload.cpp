@@ -35,7 +35,9 @@ Value compareInt(Builder& b, arith::CmpIPredicate predicate, Value x, Value y) {
 Value compareFloat(Builder& b, arith::CmpFPredicate predicate, Value x, Value y) {
   return arith::CmpFOp::create(b, predicate, x, y);
 }
-Value choose(Builder& b, Value condition, Value x, Value y) { return arith::SelectOp::create(b, condition, x, y); }
+Value choose(Builder& b, Value condition, Value x, Value y) {
+  return arith::SelectOp::create(b, condition, x, y);
+}
 
 Value isFinite(Builder& b, ValueRange x) {
   Value infinity = floatConstant(b, x[0].getType(), std::numeric_limits<double>::infinity());
@@ -86,7 +88,8 @@ constexpr Cell clampUnsigned = clamp<arith::MaxUIOp, arith::MinUIOp>;
 
 Value select(Builder& b, ValueRange x) { return choose(b, x[0], x[1], x[2]); }
 
-// The divisors that processors trap on (0, and -1 of the lowest integer) are replaced by 1 and the results mended.
+// The divisors that processors trap on (0, and -1 of the lowest integer) are replaced by 1 and the results
+// mended.
 struct SafeDivision {
   Value divisor, by_zero, by_minus_one;
 };
@@ -105,13 +108,15 @@ SafeDivision safeDivision(Builder& b, Value divisor, bool is_signed) {
 
 Value divideSigned(Builder& b, ValueRange x) {
   SafeDivision safe = safeDivision(b, x[1], true);
-  Value quotient = choose(b, safe.by_minus_one, negateInt(b, x[0]), arith::DivSIOp::create(b, x[0], safe.divisor));
+  Value quotient =
+      choose(b, safe.by_minus_one, negateInt(b, x[0]), arith::DivSIOp::create(b, x[0], safe.divisor));
   return choose(b, safe.by_zero, intConstant(b, x[0].getType(), -1), quotient);
 }
 
 Value divideUnsigned(Builder& b, ValueRange x) {
   SafeDivision safe = safeDivision(b, x[1], false);
-  return choose(b, safe.by_zero, intConstant(b, x[0].getType(), -1), arith::DivUIOp::create(b, x[0], safe.divisor));
+  return choose(b, safe.by_zero, intConstant(b, x[0].getType(), -1),
+                arith::DivUIOp::create(b, x[0], safe.divisor));
 }
 
 // The remainder by 1, which stands for -1 too, is 0 as it should be.
@@ -171,7 +176,8 @@ struct Row {
   std::string_view op;
   Cell on_float, on_signed, on_unsigned, on_bool;
 };
-#define PAYLOAD(op, on_float, on_signed, on_unsigned, on_bool) {#op, on_float, on_signed, on_unsigned, on_bool},
+#define PAYLOAD(op, on_float, on_signed, on_unsigned, on_bool) \
+  {#op, on_float, on_signed, on_unsigned, on_bool},
 constexpr Row kRows[] = {
 #include "tetrarch/compile/lower/payload.def"
 };
@@ -200,12 +206,18 @@ Predicates predicates(tet::ComparisonDirection direction) {
   using F = arith::CmpFPredicate;
   using I = arith::CmpIPredicate;
   switch (direction) {
-    case tet::ComparisonDirection::EQ: return {F::OEQ, I::eq, I::eq};
-    case tet::ComparisonDirection::NE: return {F::UNE, I::ne, I::ne};
-    case tet::ComparisonDirection::GE: return {F::OGE, I::sge, I::uge};
-    case tet::ComparisonDirection::GT: return {F::OGT, I::sgt, I::ugt};
-    case tet::ComparisonDirection::LE: return {F::OLE, I::sle, I::ule};
-    case tet::ComparisonDirection::LT: return {F::OLT, I::slt, I::ult};
+    case tet::ComparisonDirection::EQ:
+      return {F::OEQ, I::eq, I::eq};
+    case tet::ComparisonDirection::NE:
+      return {F::UNE, I::ne, I::ne};
+    case tet::ComparisonDirection::GE:
+      return {F::OGE, I::sge, I::uge};
+    case tet::ComparisonDirection::GT:
+      return {F::OGT, I::sgt, I::ugt};
+    case tet::ComparisonDirection::LE:
+      return {F::OLE, I::sle, I::ule};
+    case tet::ComparisonDirection::LT:
+      return {F::OLT, I::slt, I::ult};
   }
   llvm_unreachable("a comparison direction");
 }
@@ -269,12 +281,16 @@ mlir::TypedAttr identityAttr(ReductionKind kind, Type element) {
   const bool is_unsigned = element.isUnsignedInteger() || width == 1;
   auto value = [&]() -> llvm::APInt {
     switch (kind) {
-      case ReductionKind::Multiply: return llvm::APInt(width, 1);
-      case ReductionKind::And: return llvm::APInt::getAllOnes(width);
-      case ReductionKind::Maximum: return is_unsigned ? llvm::APInt(width, 0) : llvm::APInt::getSignedMinValue(width);
+      case ReductionKind::Multiply:
+        return llvm::APInt(width, 1);
+      case ReductionKind::And:
+        return llvm::APInt::getAllOnes(width);
+      case ReductionKind::Maximum:
+        return is_unsigned ? llvm::APInt(width, 0) : llvm::APInt::getSignedMinValue(width);
       case ReductionKind::Minimum:
         return is_unsigned ? llvm::APInt::getMaxValue(width) : llvm::APInt::getSignedMaxValue(width);
-      default: return llvm::APInt(width, 0);
+      default:
+        return llvm::APInt(width, 0);
     }
   };
   return mlir::IntegerAttr::get(element, value());

@@ -1,5 +1,5 @@
-// What an elementwise op does to one element, as arith and math ops on compute types (scalar.h). One table, shared by
-// elementwise tasks, the tails of contractions, and reductions: payload.def.
+// What an elementwise op does to one element, as arith and math ops on compute types (scalar.h). One table,
+// shared by elementwise tasks, the tails of contractions, and reductions: payload.def.
 #pragma once
 
 #include "llvm/ADT/StringRef.h"

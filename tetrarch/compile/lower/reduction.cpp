@@ -1,5 +1,5 @@
-// Reductions: reduce and reduce_window as one linalg.generic over a tensor filled with the kind's identity, and cumulative
-// as a loop over slices. Sums and extrema of narrow floats are kept in f32 and rounded once.
+// Reductions: reduce and reduce_window as one linalg.generic over a tensor filled with the kind's identity,
+// and cumulative as a loop over slices. Sums and extrema of narrow floats are kept in f32 and rounded once.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -19,7 +19,8 @@ Value identityTensor(Builder& b, llvm::ArrayRef<int64_t> shape, ReductionKind ki
   return filledTensor(b, shape, storeCarrier(b, identity(b, kind, element), element));
 }
 
-// Binds a tensor of carriers; what the carrier holds more than the element type is rounded or wrapped when read.
+// Binds a tensor of carriers; what the carrier holds more than the element type is rounded or wrapped when
+// read.
 void bindCarrier(Lowering& lowering, Value result, Value tensor) {
   Type element = elementOf(result);
   const bool exact = elementOf(tensor) == tet::storageElementType(element) && !element.isSignlessInteger(4);
@@ -27,8 +28,8 @@ void bindCarrier(Lowering& lowering, Value result, Value tensor) {
 }
 
 // One loop nest that combines `element_at(generic)` into the first `parallel` loops.
-Value emitReduction(Lowering& lowering, llvm::ArrayRef<int64_t> extents, int64_t parallel, ReductionKind kind, Type element,
-                    llvm::function_ref<Value(GenericBuilder&)> element_at) {
+Value emitReduction(Lowering& lowering, llvm::ArrayRef<int64_t> extents, int64_t parallel, ReductionKind kind,
+                    Type element, llvm::function_ref<Value(GenericBuilder&)> element_at) {
   GenericBuilder generic(lowering, extents, parallel);
   Value x = element_at(generic);
   Value init = identityTensor(lowering.b, extents.take_front(parallel), kind, element);
@@ -73,8 +74,9 @@ mlir::LogicalResult lowerReduce(Lowering& lowering, tet::ReduceOp op) {
     }
   }
   AffineMap map = dimMap(op.getContext(), rank, loop_of);
-  Value sum = emitReduction(lowering, extents, parallel, op.getKind(), elementOf(op.getOperand()),
-                            [&](GenericBuilder& generic) { return generic.expression(op.getOperand(), map); });
+  Value sum =
+      emitReduction(lowering, extents, parallel, op.getKind(), elementOf(op.getOperand()),
+                    [&](GenericBuilder& generic) { return generic.expression(op.getOperand(), map); });
   bindCarrier(lowering, op.getResult(), sum);
   return mlir::success();
 }
@@ -93,7 +95,8 @@ mlir::LogicalResult lowerReduceWindow(Lowering& lowering, tet::ReduceWindowOp op
   for (int64_t dim = 0; dim < rank; ++dim) {
     AffineExpr position = mlir::getAffineDimExpr(dim, op.getContext()) * op.getWindowStrides()[dim];
     if (window_loop[dim] >= 0) {
-      position = position + mlir::getAffineDimExpr(window_loop[dim], op.getContext()) * op.getWindowDilations()[dim];
+      position =
+          position + mlir::getAffineDimExpr(window_loop[dim], op.getContext()) * op.getWindowDilations()[dim];
     }
     exprs.push_back(position);
   }
@@ -105,7 +108,8 @@ mlir::LogicalResult lowerReduceWindow(Lowering& lowering, tet::ReduceWindowOp op
   return mlir::success();
 }
 
-// for i: carried = combine(carried, operand[i]); result[i] = carried, where [i] is a slice along the dimension.
+// for i: carried = combine(carried, operand[i]); result[i] = carried, where [i] is a slice along the
+// dimension.
 mlir::LogicalResult lowerCumulative(Lowering& lowering, tet::CumulativeOp op) {
   namespace tensor = mlir::tensor;
   Builder& b = lowering.b;
@@ -117,7 +121,8 @@ mlir::LogicalResult lowerCumulative(Lowering& lowering, tet::CumulativeOp op) {
   Value result = emptyTensor(b, type.getShape(), storage);
   Value carried = identityTensor(b, slice_shape, op.getKind(), element);
 
-  llvm::SmallVector<mlir::OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)), strides(type.getRank(), b.getIndexAttr(1));
+  llvm::SmallVector<mlir::OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+      strides(type.getRank(), b.getIndexAttr(1));
   auto sizes = mlir::getAsIndexOpFoldResult(b.getContext(), slice_shape);
   AffineMap identity_map = AffineMap::getMultiDimIdentityMap(type.getRank(), b.getContext());
   auto constant = [&](int64_t value) { return mlir::arith::ConstantIndexOp::create(b, value).getResult(); };
@@ -131,13 +136,15 @@ mlir::LogicalResult lowerCumulative(Lowering& lowering, tet::CumulativeOp op) {
     Value target = emptyTensor(b, slice_shape, storage);
     GenericBuilder generic(lowering, slice_shape, slice_shape.size());
     Value x = loadScalar(generic.body(), generic.operand(slice, identity_map), element);
-    Value before = loadCarrier(generic.body(), generic.output(loop.getRegionIterArg(0), identity_map), element);
+    Value before =
+        loadCarrier(generic.body(), generic.output(loop.getRegionIterArg(0), identity_map), element);
     generic.output(target, identity_map);
     Value sum = combine(generic.body(), op.getKind(), before, x, element);
     Value kept = storeCarrier(generic.body(), sum, element);
     Value stored = storeScalar(generic.body(), roundScalar(generic.body(), sum, element), element);
     auto slices = generic.finish({kept, stored});
-    Value updated = tensor::InsertSliceOp::create(b, slices[1], loop.getRegionIterArg(1), offsets, sizes, strides);
+    Value updated =
+        tensor::InsertSliceOp::create(b, slices[1], loop.getRegionIterArg(1), offsets, sizes, strides);
     mlir::scf::YieldOp::create(b, mlir::ValueRange{slices[0], updated});
   }
   lowering.bind(op.getResult(), loop.getResult(1));

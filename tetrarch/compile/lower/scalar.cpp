@@ -28,7 +28,8 @@ Value extractBits(Builder& b, Value x, int64_t mask) {
   return arith::AndIOp::create(b, x, intConstant(b, x.getType(), mask));
 }
 
-// Exponent and mantissa move to their places in an f32, and a multiplication mends the bias: subnormals included.
+// Exponent and mantissa move to their places in an f32, and a multiplication mends the bias: subnormals
+// included.
 Value decodeFloat8(Builder& b, Value stored, const Float8& f) {
   Type i32 = b.getI32Type(), f32 = b.getF32Type();
   Value bits = arith::ExtUIOp::create(b, i32, stored);
@@ -36,17 +37,19 @@ Value decodeFloat8(Builder& b, Value stored, const Float8& f) {
   Value shifted = arith::ShLIOp::create(b, magnitude, intConstant(b, i32, 23 - f.mantissa));
   Value scaled = arith::MulFOp::create(b, arith::BitcastOp::create(b, f32, shifted),
                                        floatConstant(b, f32, std::ldexp(1.0, 127 - f.bias)));
-  // What lies above the largest finite value keeps its mantissa under an all-ones exponent; E4M3FN's is only NaN.
+  // What lies above the largest finite value keeps its mantissa under an all-ones exponent; E4M3FN's is only
+  // NaN.
   Value special = arith::OrIOp::create(b, shifted, intConstant(b, i32, 0x7f800000));
-  Value is_special = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, magnitude, intConstant(b, i32, f.largest));
+  Value is_special =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, magnitude, intConstant(b, i32, f.largest));
   Value finite = arith::BitcastOp::create(b, i32, scaled);
   Value unsigned_bits = arith::SelectOp::create(b, is_special, special, finite);
   Value sign = arith::ShLIOp::create(b, extractBits(b, bits, 0x80), intConstant(b, i32, 24));
   return arith::BitcastOp::create(b, f32, arith::OrIOp::create(b, unsigned_bits, sign));
 }
 
-// Rounds to nearest even: by integer carry for normal results, by adding a constant whose last place is the smallest
-// subnormal for the others.
+// Rounds to nearest even: by integer carry for normal results, by adding a constant whose last place is the
+// smallest subnormal for the others.
 Value encodeFloat8(Builder& b, Value x, const Float8& f) {
   Type i32 = b.getI32Type(), f32 = b.getF32Type();
   const int drop = 23 - f.mantissa;
@@ -55,20 +58,24 @@ Value encodeFloat8(Builder& b, Value x, const Float8& f) {
 
   Value last = extractBits(b, arith::ShRUIOp::create(b, magnitude, intConstant(b, i32, drop)), 1);
   Value half = arith::AddIOp::create(b, last, intConstant(b, i32, (1 << (drop - 1)) - 1));
-  Value carried = arith::ShRUIOp::create(b, arith::AddIOp::create(b, magnitude, half), intConstant(b, i32, drop));
+  Value carried =
+      arith::ShRUIOp::create(b, arith::AddIOp::create(b, magnitude, half), intConstant(b, i32, drop));
   Value normal = arith::SubIOp::create(b, carried, intConstant(b, i32, (127 - f.bias) << f.mantissa));
 
   const int magic_bits = (127 - f.bias + drop + 1) << 23;
   Value magic = arith::BitcastOp::create(b, f32, intConstant(b, i32, magic_bits));
   Value sum = arith::AddFOp::create(b, arith::BitcastOp::create(b, f32, magnitude), magic);
-  Value subnormal = arith::SubIOp::create(b, arith::BitcastOp::create(b, i32, sum), intConstant(b, i32, magic_bits));
+  Value subnormal =
+      arith::SubIOp::create(b, arith::BitcastOp::create(b, i32, sum), intConstant(b, i32, magic_bits));
   Value is_subnormal = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, magnitude,
                                              intConstant(b, i32, (128 - f.bias) << 23));
   Value rounded = arith::SelectOp::create(b, is_subnormal, subnormal, normal);
 
-  Value too_large = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, rounded, intConstant(b, i32, f.largest));
+  Value too_large =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, rounded, intConstant(b, i32, f.largest));
   Value bounded = arith::SelectOp::create(b, too_large, intConstant(b, i32, f.overflow), rounded);
-  Value is_nan = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, magnitude, intConstant(b, i32, 0x7f800000));
+  Value is_nan =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, magnitude, intConstant(b, i32, 0x7f800000));
   Value result = arith::SelectOp::create(b, is_nan, intConstant(b, i32, f.nan), bounded);
   Value sign = extractBits(b, arith::ShRUIOp::create(b, bits, intConstant(b, i32, 24)), 0x80);
   return arith::TruncIOp::create(b, b.getI8Type(), arith::OrIOp::create(b, result, sign));
@@ -79,8 +86,8 @@ Value wrapInt4(Builder& b, Value x) {
   return arith::ShRSIOp::create(b, arith::ShLIOp::create(b, x, four), four);
 }
 
-// f64 to f32 with the discarded bits remembered in the last place ("round to odd"), so that rounding the f32 once more
-// to a narrower type gives what one rounding would have given.
+// f64 to f32 with the discarded bits remembered in the last place ("round to odd"), so that rounding the f32
+// once more to a narrower type gives what one rounding would have given.
 Value narrowToOdd(Builder& b, Value x) {
   Type i32 = b.getI32Type(), f32 = b.getF32Type();
   Value nearest = arith::TruncFOp::create(b, f32, x);
@@ -109,7 +116,8 @@ Value intToFloat(Builder& b, Value x, bool is_unsigned, Type to) {
   // The detour over f64 saves narrow types from rounding twice.
   const bool wide = isNarrowFloat(to) && x.getType().getIntOrFloatBitWidth() >= 32;
   Type type = wide ? Type(b.getF64Type()) : computeType(to);
-  Value converted = is_unsigned ? Value(arith::UIToFPOp::create(b, type, x)) : arith::SIToFPOp::create(b, type, x);
+  Value converted =
+      is_unsigned ? Value(arith::UIToFPOp::create(b, type, x)) : arith::SIToFPOp::create(b, type, x);
   return floatToFloat(b, converted, to);
 }
 
@@ -127,7 +135,8 @@ Value floatToInt(Builder& b, Value x, Type to) {
   Value low = arith::MaxNumFOp::create(b, number, floatConstant(b, type, -std::ldexp(1.0, bits)));
   Value fits = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, low, limit);
   Value safe = arith::SelectOp::create(b, fits, low, zero);
-  const int64_t largest = through_i32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
+  const int64_t largest =
+      through_i32 ? std::numeric_limits<int32_t>::max() : std::numeric_limits<int64_t>::max();
   Value above = intConstant(b, through, largest);
   if (as_unsigned) {
     // The upper half of u64: converted after 2^63 is taken away, then put back as the top bit.
@@ -154,7 +163,9 @@ Value intToInt(Builder& b, Value x, bool is_unsigned, Type to) {
 
 }  // namespace
 
-bool isNarrowFloat(Type element) { return llvm::isa<mlir::FloatType>(element) && element.getIntOrFloatBitWidth() < 32; }
+bool isNarrowFloat(Type element) {
+  return llvm::isa<mlir::FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
+}
 
 Type computeType(Type element) {
   if (isNarrowFloat(element)) return mlir::Float32Type::get(element.getContext());
@@ -162,7 +173,8 @@ Type computeType(Type element) {
 }
 
 Type carrierType(Type element) {
-  return isNarrowFloat(element) ? mlir::Float32Type::get(element.getContext()) : tet::storageElementType(element);
+  return isNarrowFloat(element) ? mlir::Float32Type::get(element.getContext())
+                                : tet::storageElementType(element);
 }
 
 Value loadScalar(Builder& b, Value stored, Type element) {
@@ -197,7 +209,8 @@ Value convertScalar(Builder& b, Value x, Type from, Type to) {
   const bool from_float = llvm::isa<mlir::FloatType>(from);
   if (from == to) return x;
   if (isBool(to)) {
-    if (!from_float) return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, x, intConstant(b, x.getType(), 0));
+    if (!from_float)
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, x, intConstant(b, x.getType(), 0));
     return arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, floatConstant(b, x.getType(), 0));
   }
   const bool is_unsigned = isBool(from) || from.isUnsignedInteger();
@@ -222,7 +235,8 @@ Value scalarConstant(Builder& b, mlir::Attribute element_value, Type element) {
     return floatConstant(b, type, number.getValueAsDouble());
   }
   const llvm::APInt& bits = llvm::cast<mlir::IntegerAttr>(element_value).getValue();
-  return arith::ConstantOp::create(b, mlir::IntegerAttr::get(type, bits.sextOrTrunc(type.getIntOrFloatBitWidth())));
+  return arith::ConstantOp::create(
+      b, mlir::IntegerAttr::get(type, bits.sextOrTrunc(type.getIntOrFloatBitWidth())));
 }
 
 }  // namespace tetrarch::compile

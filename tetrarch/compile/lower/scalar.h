@@ -1,9 +1,11 @@
-// One element of a tensor inside a task's loops: how it leaves its storage, is computed with, converted and put back.
+// One element of a tensor inside a task's loops: how it leaves its storage, is computed with, converted and
+// put back.
 //
 // Three types belong to an element type of the graph:
 //   storage  what memory holds (graph/types.h): i1 and i4 in an i8, ui16 in an i16, f8 in the i8 of its bits;
-//   compute  what arithmetic sees: f32 for all floats narrower than f32, i1 for i1, i8 for i4, the rest as stored;
-//   carrier  what a sum or an extremum in memory holds: f32 for the narrow floats, else the storage type.
+//   compute  what arithmetic sees: f32 for all floats narrower than f32, i1 for i1, i8 for i4, the rest as
+//   stored; carrier  what a sum or an extremum in memory holds: f32 for the narrow floats, else the storage
+//   type.
 // The functions write arith ops at the builder's insertion point and cannot fail.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Sort as a bottom-up merge sort of positions, one line of elements after the other: stable, n log n, and the same for
-// any number of inputs, which are permuted at the end.
+// Sort as a bottom-up merge sort of positions, one line of elements after the other: stable, n log n, and the
+// same for any number of inputs, which are permuted at the end.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -36,7 +36,8 @@ class LineSort {
     b_.setInsertionPointToStart(loop.getBody());
     Value width = arith::ShLIOp::create(b_, constantIndex(b_, 1), loop.getInductionVar());
     Value merged = mergePass(loop.getRegionIterArg(0), loop.getRegionIterArg(1), width);
-    scf::YieldOp::create(b_, ValueRange{merged, loop.getRegionIterArg(0)});
+    Value sorted = copyInto(b_, merged, loop.getRegionIterArg(0));
+    scf::YieldOp::create(b_, ValueRange{sorted, merged});
     return loop.getResult(0);
   }
 
@@ -49,7 +50,8 @@ class LineSort {
  private:
   Value iota() {
     Value line = emptyTensor(b_, {length_}, b_.getIndexType());
-    auto loop = scf::ForOp::create(b_, constantIndex(b_, 0), constantIndex(b_, length_), constantIndex(b_, 1), ValueRange{line});
+    auto loop = scf::ForOp::create(b_, constantIndex(b_, 0), constantIndex(b_, length_), constantIndex(b_, 1),
+                                   ValueRange{line});
     mlir::OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     Value i = loop.getInductionVar();
@@ -93,7 +95,8 @@ class LineSort {
     Value taken = arith::SelectOp::create(b_, take_left, left, right);
     Value next_i = arith::SelectOp::create(b_, take_left, arith::AddIOp::create(b_, i, one), i);
     Value next_j = arith::SelectOp::create(b_, take_left, j, arith::AddIOp::create(b_, j, one));
-    Value written = tensor::InsertOp::create(b_, taken, loop.getRegionIterArg(2), ValueRange{loop.getInductionVar()});
+    Value written =
+        tensor::InsertOp::create(b_, taken, loop.getRegionIterArg(2), ValueRange{loop.getInductionVar()});
     scf::YieldOp::create(b_, ValueRange{next_i, next_j, written});
     return loop.getResult(2);
   }
@@ -116,7 +119,8 @@ class LineSort {
       return arith::OrIOp::create(b_, below, arith::AndIOp::create(b_, x_is_number, y_is_nan));
     }
     const bool is_unsigned = element().isUnsignedInteger() || element().isSignlessInteger(1);
-    return arith::CmpIOp::create(b_, is_unsigned ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt, x, y);
+    return arith::CmpIOp::create(b_, is_unsigned ? arith::CmpIPredicate::ult : arith::CmpIPredicate::slt, x,
+                                 y);
   }
 
   Type element() { return elementOf(op_.getInputs().front()); }
@@ -133,7 +137,8 @@ scf::ValueVector sortLine(Builder& b, tet::SortOp op, ValueRange inputs, ValueRa
   LineSort line(b, op, inputs[0], at);
   Value order = line.order();
   const int64_t length = shapeOf(inputs[0])[op.getDimension()];
-  auto loop = scf::ForOp::create(b, constantIndex(b, 0), constantIndex(b, length), constantIndex(b, 1), results);
+  auto loop =
+      scf::ForOp::create(b, constantIndex(b, 0), constantIndex(b, length), constantIndex(b, 1), results);
   mlir::OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value to = loop.getInductionVar();

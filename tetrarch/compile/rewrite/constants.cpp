@@ -9,8 +9,8 @@ namespace {
 
 using namespace tet;  // the ops
 
-// What is computed now: results of any size for ops that only move elements (weights in another layout), of this many
-// elements for the others; nothing that would make a small constant large.
+// What is computed now: results of any size for ops that only move elements (weights in another layout), of
+// this many elements for the others; nothing that would make a small constant large.
 constexpr int64_t kMostComputed = 1 << 20, kSmall = 1 << 10;
 
 int64_t elementsOf(mlir::ValueRange values) {
@@ -32,7 +32,8 @@ class ComputeNow : public mlir::RewritePattern {
   explicit ComputeNow(mlir::MLIRContext* context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
 
   mlir::LogicalResult matchAndRewrite(mlir::Operation* op, PatternRewriter& rewriter) const override {
-    if (!llvm::isa<TetDialect>(op->getDialect()) || llvm::isa<ConstantOp>(op) || op->getNumRegions() != 0) return mlir::failure();
+    if (!llvm::isa<TetDialect>(op->getDialect()) || llvm::isa<ConstantOp>(op) || op->getNumRegions() != 0)
+      return mlir::failure();
     if (op->hasTrait<mlir::OpTrait::IsTerminator>() || op->getNumOperands() == 0) return mlir::failure();
     if (!llvm::all_of(op->getOperands(), isConstant) || !isWorthComputing(op)) return mlir::failure();
     std::vector<Tensor> operands;
@@ -69,6 +70,8 @@ class TakeBranch : public mlir::OpRewritePattern<IfOp> {
 
 }  // namespace
 
-void addConstantRules(mlir::RewritePatternSet& patterns) { patterns.add<ComputeNow, TakeBranch>(patterns.getContext()); }
+void addConstantRules(mlir::RewritePatternSet& patterns) {
+  patterns.add<ComputeNow, TakeBranch>(patterns.getContext());
+}
 
 }  // namespace tetrarch::compile

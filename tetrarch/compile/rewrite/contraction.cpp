@@ -1,5 +1,5 @@
-// The canonical dot_general: lhs ends in a contracted dimension, rhs has one free dimension and ends in it. So both are read
-// along their last dimension; other dimensions may stand in any order.
+// The canonical dot_general: lhs ends in a contracted dimension, rhs has one free dimension and ends in it.
+// So both are read along their last dimension; other dimensions may stand in any order.
 #include "tetrarch/compile/rewrite/rules.h"
 
 namespace tetrarch::compile {
@@ -29,15 +29,16 @@ Dims range(int64_t first, int64_t count) {
   return dims;
 }
 
-Value dot(R& r, DotGeneralOp like, mlir::Type type, Value lhs, Value rhs, llvm::ArrayRef<int64_t> lhs_batching,
-          llvm::ArrayRef<int64_t> rhs_batching, llvm::ArrayRef<int64_t> lhs_contracting,
-          llvm::ArrayRef<int64_t> rhs_contracting) {
+Value dot(R& r, DotGeneralOp like, mlir::Type type, Value lhs, Value rhs,
+          llvm::ArrayRef<int64_t> lhs_batching, llvm::ArrayRef<int64_t> rhs_batching,
+          llvm::ArrayRef<int64_t> lhs_contracting, llvm::ArrayRef<int64_t> rhs_contracting) {
   auto array = [&](llvm::ArrayRef<int64_t> dims) { return r.getDenseI64ArrayAttr(dims); };
   return DotGeneralOp::create(r, like.getLoc(), type, lhs, rhs, array(lhs_batching), array(rhs_batching),
                               array(lhs_contracting), array(rhs_contracting));
 }
 
-// dot(x, y) = dot(transpose(x), y), [batch…, free…, contracted…], when x does not end in a contracted dimension
+// dot(x, y) = dot(transpose(x), y), [batch…, free…, contracted…], when x does not end in a contracted
+// dimension
 Value canonicalLhs(DotGeneralOp op, R& r) {
   const int64_t rank = tensorType(op.getLhs()).getRank();
   auto batching = op.getLhsBatchingDimensions(), contracting = op.getLhsContractingDimensions();
@@ -48,7 +49,8 @@ Value canonicalLhs(DotGeneralOp op, R& r) {
              range(batching.size() + free.size(), contracting.size()), op.getRhsContractingDimensions());
 }
 
-// dot(x, y) = dot(x, transpose(y)), [batch…, contracted…, free…], when y does not end in its only free dimension
+// dot(x, y) = dot(x, transpose(y)), [batch…, contracted…, free…], when y does not end in its only free
+// dimension
 Value canonicalRhs(DotGeneralOp op, R& r) {
   const int64_t rank = tensorType(op.getRhs()).getRank();
   auto batching = op.getRhsBatchingDimensions(), contracting = op.getRhsContractingDimensions();
@@ -65,11 +67,13 @@ Value canonicalRhs(DotGeneralOp op, R& r) {
   result.push_back(columns);
   rhs = reshapeTo(r, op.getLoc(), rhs, shape);
   Value product = dot(r, op, op.getType().clone(result), op.getLhs(), rhs, op.getLhsBatchingDimensions(),
-                      range(0, batching.size()), op.getLhsContractingDimensions(), range(batching.size(), contracting.size()));
+                      range(0, batching.size()), op.getLhsContractingDimensions(),
+                      range(batching.size(), contracting.size()));
   return reshapeTo(r, op.getLoc(), product, shapeOfValue(op.getResult()));
 }
 
-// dot(transpose(x), y) = dot(x, y) with the dimensions renamed, when the last one and the order of free ones stay
+// dot(transpose(x), y) = dot(x, y) with the dimensions renamed, when the last one and the order of free ones
+// stay
 bool readThroughTranspose(Value& operand, Dims& batching, Dims& contracting) {
   auto transpose = operand.getDefiningOp<TransposeOp>();
   if (!transpose || isConstant(transpose.getOperand())) return false;

@@ -1,5 +1,5 @@
-// Layout: convolutions get channels-last operands and results; the transposes that this takes move towards the results,
-// through every op that does not mind, until they meet their inverse.
+// Layout: convolutions get channels-last operands and results; the transposes that this takes move towards
+// the results, through every op that does not mind, until they meet their inverse.
 #include "tetrarch/compile/rewrite/rules.h"
 #include "tetrarch/graph/constants.h"
 
@@ -16,7 +16,8 @@ Dims range(int64_t first, int64_t count) {
   return dims;
 }
 
-//===-- Convolutions -----------------------------------------------------------------------------------------------===//
+//===-- Convolutions
+//-----------------------------------------------------------------------------------------------===//
 
 // The dimensions of an operand in the order first, spatial…, last.
 Dims order(int64_t first, llvm::ArrayRef<int64_t> spatial, int64_t last) {
@@ -32,27 +33,31 @@ Dims kernelOrder(llvm::ArrayRef<int64_t> spatial, int64_t in, int64_t out) {
   return dims;
 }
 
-// convolution(x, w) = transpose(convolution(transpose(x), transpose(w))) with x and the result [n, spatial…, c] and w
-// [spatial…, in, out]
+// convolution(x, w) = transpose(convolution(transpose(x), transpose(w))) with x and the result [n, spatial…,
+// c] and w [spatial…, in, out]
 Value channelsLast(ConvolutionOp op, R& r) {
   const int64_t rank = tensorType(op.getLhs()).getRank(), spatial = rank - 2;
   Dims in = order(op.getInputBatchDimension(), op.getInputSpatialDimensions(), op.getInputFeatureDimension());
-  Dims kernel = kernelOrder(op.getKernelSpatialDimensions(), op.getKernelInputFeatureDimension(), op.getKernelOutputFeatureDimension());
-  Dims out = order(op.getOutputBatchDimension(), op.getOutputSpatialDimensions(), op.getOutputFeatureDimension());
+  Dims kernel = kernelOrder(op.getKernelSpatialDimensions(), op.getKernelInputFeatureDimension(),
+                            op.getKernelOutputFeatureDimension());
+  Dims out =
+      order(op.getOutputBatchDimension(), op.getOutputSpatialDimensions(), op.getOutputFeatureDimension());
   if (isIdentityPermutation(in) && isIdentityPermutation(kernel) && isIdentityPermutation(out)) return {};
-  Value lhs = transposeBy(r, op.getLoc(), op.getLhs(), in), rhs = transposeBy(r, op.getLoc(), op.getRhs(), kernel);
+  Value lhs = transposeBy(r, op.getLoc(), op.getLhs(), in),
+        rhs = transposeBy(r, op.getLoc(), op.getRhs(), kernel);
   auto array = [&](llvm::ArrayRef<int64_t> dims) { return r.getDenseI64ArrayAttr(dims); };
   auto number = [&](int64_t value) { return r.getI64IntegerAttr(value); };
   auto type = op.getType().clone(permuted(shapeOfValue(op.getResult()), out));
   auto last = ConvolutionOp::create(
       r, op.getLoc(), type, lhs, rhs, op.getWindowStridesAttr(), op.getPaddingAttr(), op.getLhsDilationAttr(),
-      op.getRhsDilationAttr(), number(0), number(rank - 1), array(range(1, spatial)), number(spatial), number(spatial + 1),
-      array(range(0, spatial)), number(0), number(rank - 1), array(range(1, spatial)), op.getFeatureGroupCountAttr(),
-      op.getBatchGroupCountAttr());
+      op.getRhsDilationAttr(), number(0), number(rank - 1), array(range(1, spatial)), number(spatial),
+      number(spatial + 1), array(range(0, spatial)), number(0), number(rank - 1), array(range(1, spatial)),
+      op.getFeatureGroupCountAttr(), op.getBatchGroupCountAttr());
   return transposeBy(r, op.getLoc(), last, inversePermutation(out));
 }
 
-//===-- Transposes through one op ------------------------------------------------------------------------------------===//
+//===-- Transposes through one op
+//------------------------------------------------------------------------------------===//
 
 // The value v with transpose(v, permutation) = value, or null when making it would cost a transpose.
 Value untransposed(R& r, Value value, llvm::ArrayRef<int64_t> permutation) {
@@ -60,9 +65,11 @@ Value untransposed(R& r, Value value, llvm::ArrayRef<int64_t> permutation) {
   if (auto transpose = value.getDefiningOp<TransposeOp>()) {
     return transpose.getPermutation() == permutation ? Value(transpose.getOperand()) : Value();
   }
-  if (isConstant(value)) return TransposeOp::create(r, value.getLoc(), value, inversePermutation(permutation));
+  if (isConstant(value))
+    return TransposeOp::create(r, value.getLoc(), value, inversePermutation(permutation));
   if (auto iota = value.getDefiningOp<IotaOp>()) {
-    return IotaOp::create(r, value.getLoc(), type, static_cast<uint64_t>(permutation[iota.getIotaDimension()]));
+    return IotaOp::create(r, value.getLoc(), type,
+                          static_cast<uint64_t>(permutation[iota.getIotaDimension()]));
   }
   auto broadcast = value.getDefiningOp<BroadcastInDimOp>();
   if (!broadcast) return {};
@@ -91,15 +98,16 @@ bool canUntranspose(Value value, llvm::ArrayRef<int64_t> permutation) {
   return llvm::is_sorted(dims) || isConstant(broadcast.getOperand());
 }
 
-// f(transpose(x), transpose(y), cheap) = transpose(f(x, y, cheap')) for ops whose operands and result have one shape,
-// or differ along a dimension that the caller renames.
+// f(transpose(x), transpose(y), cheap) = transpose(f(x, y, cheap')) for ops whose operands and result have
+// one shape, or differ along a dimension that the caller renames.
 template <typename Rename>
 Value sinkThrough(mlir::Operation* op, R& r, mlir::ValueRange shaped, Rename rename) {
   TransposeOp first;
   for (Value operand : shaped) {
     if (!first) first = transposeOf(operand);
   }
-  if (!first || !llvm::all_of(shaped, [&](Value v) { return canUntranspose(v, first.getPermutation()); })) return {};
+  if (!first || !llvm::all_of(shaped, [&](Value v) { return canUntranspose(v, first.getPermutation()); }))
+    return {};
   Dims permutation(first.getPermutation());
   llvm::SmallVector<Value> operands(op->getOperands());
   for (size_t i = 0; i < shaped.size(); ++i) operands[i] = untransposed(r, shaped[i], permutation);
@@ -112,7 +120,8 @@ Value sinkThrough(mlir::Operation* op, R& r, mlir::ValueRange shaped, Rename ren
 
 class SinkThroughElementwise : public mlir::RewritePattern {
  public:
-  explicit SinkThroughElementwise(mlir::MLIRContext* context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  explicit SinkThroughElementwise(mlir::MLIRContext* context)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   mlir::LogicalResult matchAndRewrite(mlir::Operation* op, R& r) const override {
     if (!op->hasTrait<Elementwise>()) return mlir::failure();
     Value value = sinkThrough(op, r, op->getOperands(), [](auto&&...) {});
@@ -182,7 +191,8 @@ Value throughReduce(ReduceOp op, R& r) {
     if (rank[from] >= 0) left.push_back(rank[from]);
   }
   auto type = op.getType().clone(permuted(shapeOfValue(op.getResult()), inversePermutation(left)));
-  Value inner = ReduceOp::create(r, op.getLoc(), type, op.getKindAttr(), transpose.getOperand(), r.getDenseI64ArrayAttr(reduced));
+  Value inner = ReduceOp::create(r, op.getLoc(), type, op.getKindAttr(), transpose.getOperand(),
+                                 r.getDenseI64ArrayAttr(reduced));
   return transposeBy(r, op.getLoc(), inner, left);
 }
 
@@ -193,11 +203,13 @@ Value throughBroadcast(BroadcastInDimOp op, R& r) {
   auto shape = shapeOfValue(op.getResult());
   if (shape.size() != op.getBroadcastDimensions().size()) return {};
   Dims inner = permuted(shape, inversePermutation(transpose.getPermutation()));
-  Value wide = BroadcastInDimOp::create(r, op.getLoc(), transpose.getOperand(), inner, op.getBroadcastDimensions());
+  Value wide =
+      BroadcastInDimOp::create(r, op.getLoc(), transpose.getOperand(), inner, op.getBroadcastDimensions());
   return transposeBy(r, op.getLoc(), wide, transpose.getPermutation());
 }
 
-//===-- Transposes through reshapes ----------------------------------------------------------------------------------===//
+//===-- Transposes through reshapes
+//----------------------------------------------------------------------------------===//
 
 // A run of dimensions on each side with the same number of elements.
 struct Segment {
@@ -228,8 +240,8 @@ std::optional<llvm::SmallVector<Segment>> segments(Order from, Order to) {
   return all;
 }
 
-// reshape(transpose(x)) = transpose(reshape(x)), when the transpose keeps each run of dimensions together that the reshape
-// merges or splits
+// reshape(transpose(x)) = transpose(reshape(x)), when the transpose keeps each run of dimensions together
+// that the reshape merges or splits
 Value throughReshape(ReshapeOp op, R& r) {
   auto transpose = transposeOf(op.getOperand());
   if (!transpose || !transpose->hasOneUse() || isConstant(transpose.getOperand())) return {};
@@ -243,7 +255,9 @@ Value throughReshape(ReshapeOp op, R& r) {
     }
   }
   llvm::SmallVector<Segment> before(*runs);
-  llvm::sort(before, [&](const Segment& a, const Segment& b) { return permutation[a.from[0]] < permutation[b.from[0]]; });
+  llvm::sort(before, [&](const Segment& a, const Segment& b) {
+    return permutation[a.from[0]] < permutation[b.from[0]];
+  });
   Dims shape, places(shapeOfValue(op.getResult()).size());
   for (const Segment& run : before) {
     for (int64_t dim : run.to) {

@@ -56,7 +56,8 @@ bool movesOnlyUnits(TransposeOp op) {
   return true;
 }
 
-// f(reshape(x), splat) = reshape(f(x, splat)): elementwise ops go before reshapes, so that they meet what made x.
+// f(reshape(x), splat) = reshape(f(x, splat)): elementwise ops go before reshapes, so that they meet what
+// made x.
 Value sinkReshape(mlir::Operation* op, R& r) {
   llvm::ArrayRef<int64_t> inner;
   for (Value operand : op->getOperands()) {
@@ -74,7 +75,8 @@ Value sinkReshape(mlir::Operation* op, R& r) {
   llvm::SmallVector<Value> operands;
   for (Value operand : op->getOperands()) {
     auto reshape = operand.getDefiningOp<ReshapeOp>();
-    operands.push_back(reshape ? reshape.getOperand() : splatLike(r, operand, tensorType(operand).clone(inner)));
+    operands.push_back(reshape ? reshape.getOperand()
+                               : splatLike(r, operand, tensorType(operand).clone(inner)));
   }
   auto outer = tensorType(op->getResult(0));
   mlir::Operation* moved = cloneWith(r, op, operands, outer.clone(inner));
@@ -98,7 +100,8 @@ Value sinkBroadcast(mlir::Operation* op, R& r) {
   llvm::SmallVector<Value> operands;
   for (Value operand : op->getOperands()) {
     auto broadcast = operand.getDefiningOp<BroadcastInDimOp>();
-    operands.push_back(broadcast ? Value(broadcast.getOperand()) : splatLike(r, operand, tensorType(operand).clone(inner)));
+    operands.push_back(broadcast ? Value(broadcast.getOperand())
+                                 : splatLike(r, operand, tensorType(operand).clone(inner)));
   }
   auto outer = tensorType(op->getResult(0));
   Value small = cloneWith(r, op, operands, outer.clone(inner))->getResult(0);
@@ -125,7 +128,9 @@ class ElementwisePattern : public mlir::RewritePattern {
 // pad(x, 0) into a convolution: the convolution pads by itself.
 Value mergePadIntoConvolution(ConvolutionOp op, R& r) {
   auto pad = op.getLhs().getDefiningOp<PadOp>();
-  if (!pad || !isSplat(pad.getPaddingValue(), 0) || !all(pad.getInteriorPadding(), 0) || !all(op.getLhsDilation(), 1)) return {};
+  if (!pad || !isSplat(pad.getPaddingValue(), 0) || !all(pad.getInteriorPadding(), 0) ||
+      !all(op.getLhsDilation(), 1))
+    return {};
   Dims padding(op.getPadding());
   Dims low(pad.getEdgePaddingLow()), high(pad.getEdgePaddingHigh());
   for (auto [i, dim] : llvm::enumerate(op.getInputSpatialDimensions())) {
@@ -155,85 +160,117 @@ Value reduceUnmerged(ReduceOp op, R& r) {
     for (size_t d = first; d < next && reduced(dim); ++d) dims.push_back(d);
   }
   if (next != from.size()) return {};
-  return ReduceOp::create(r, op.getLoc(), op.getType(), op.getKindAttr(), reshape.getOperand(), r.getDenseI64ArrayAttr(dims));
+  return ReduceOp::create(r, op.getLoc(), op.getType(), op.getKindAttr(), reshape.getOperand(),
+                          r.getDenseI64ArrayAttr(dims));
 }
 
 }  // namespace
 
 void addMovementRules(mlir::RewritePatternSet& patterns) {
-  for (auto rule : {sinkReshape, sinkBroadcast}) patterns.add<ElementwisePattern>(patterns.getContext(), rule);
-  addRules<ReshapeOp>(patterns, {
-      // reshape(x) = x, to its own shape
-      [](ReshapeOp op, R&) -> Value { return op.getOperand().getType() == op.getType() ? op.getOperand() : Value(); },
-      // reshape(reshape(x)) = reshape(x)
-      [](ReshapeOp op, R& r) -> Value {
-        auto inner = op.getOperand().getDefiningOp<ReshapeOp>();
-        return inner ? ReshapeOp::create(r, op.getLoc(), inner.getOperand(), shapeOfValue(op.getResult())).getResult() : Value();
-      },
-      // reshape(splat) = splat
-      [](ReshapeOp op, R& r) -> Value {
-        return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType()) : Value();
-      },
-  });
-  addRules<TransposeOp>(patterns, {
-      // transpose(x) = x, when nothing moves
-      [](TransposeOp op, R&) -> Value { return isIdentityPermutation(op.getPermutation()) ? op.getOperand() : Value(); },
-      // transpose(x) = reshape(x), when only dimensions of size 1 move
-      [](TransposeOp op, R& r) -> Value {
-        return movesOnlyUnits(op) ? reshapeTo(r, op.getLoc(), op.getOperand(), shapeOfValue(op.getResult())) : Value();
-      },
-      // transpose(transpose(x)) = transpose(x)
-      [](TransposeOp op, R& r) -> Value {
-        auto inner = op.getOperand().getDefiningOp<TransposeOp>();
-        if (!inner) return Value();
-        return transposeBy(r, op.getLoc(), inner.getOperand(), permuted(inner.getPermutation(), op.getPermutation()));
-      },
-      // transpose(splat) = splat
-      [](TransposeOp op, R& r) -> Value {
-        return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType()) : Value();
-      },
-  });
-  addRules<BroadcastInDimOp>(patterns, {
-      // broadcast(x) = x, to its own shape
-      [](BroadcastInDimOp op, R&) -> Value { return op.getOperand().getType() == op.getType() ? op.getOperand() : Value(); },
-      // broadcast(splat) = splat
-      [](BroadcastInDimOp op, R& r) -> Value {
-        return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType()) : Value();
-      },
-      mergeBroadcasts,
-      squeezeBroadcast,
-  });
-  addRules<SliceOp>(patterns, {
-      // slice(x) = x, of everything
-      [](SliceOp op, R&) -> Value { return op.getOperand().getType() == op.getType() ? op.getOperand() : Value(); },
-      // slice(splat) = splat
-      [](SliceOp op, R& r) -> Value {
-        return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType()) : Value();
-      },
-  });
+  for (auto rule : {sinkReshape, sinkBroadcast})
+    patterns.add<ElementwisePattern>(patterns.getContext(), rule);
+  addRules<ReshapeOp>(
+      patterns,
+      {
+          // reshape(x) = x, to its own shape
+          [](ReshapeOp op, R&) -> Value {
+            return op.getOperand().getType() == op.getType() ? op.getOperand() : Value();
+          },
+          // reshape(reshape(x)) = reshape(x)
+          [](ReshapeOp op, R& r) -> Value {
+            auto inner = op.getOperand().getDefiningOp<ReshapeOp>();
+            return inner ? ReshapeOp::create(r, op.getLoc(), inner.getOperand(), shapeOfValue(op.getResult()))
+                               .getResult()
+                         : Value();
+          },
+          // reshape(splat) = splat
+          [](ReshapeOp op, R& r) -> Value {
+            return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType()) : Value();
+          },
+      });
+  addRules<TransposeOp>(
+      patterns, {
+                    // transpose(x) = x, when nothing moves
+                    [](TransposeOp op, R&) -> Value {
+                      return isIdentityPermutation(op.getPermutation()) ? op.getOperand() : Value();
+                    },
+                    // transpose(x) = reshape(x), when only dimensions of size 1 move
+                    [](TransposeOp op, R& r) -> Value {
+                      return movesOnlyUnits(op)
+                                 ? reshapeTo(r, op.getLoc(), op.getOperand(), shapeOfValue(op.getResult()))
+                                 : Value();
+                    },
+                    // transpose(transpose(x)) = transpose(x)
+                    [](TransposeOp op, R& r) -> Value {
+                      auto inner = op.getOperand().getDefiningOp<TransposeOp>();
+                      if (!inner) return Value();
+                      return transposeBy(r, op.getLoc(), inner.getOperand(),
+                                         permuted(inner.getPermutation(), op.getPermutation()));
+                    },
+                    // transpose(splat) = splat
+                    [](TransposeOp op, R& r) -> Value {
+                      return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType())
+                                                              : Value();
+                    },
+                });
+  addRules<BroadcastInDimOp>(
+      patterns, {
+                    // broadcast(x) = x, to its own shape
+                    [](BroadcastInDimOp op, R&) -> Value {
+                      return op.getOperand().getType() == op.getType() ? op.getOperand() : Value();
+                    },
+                    // broadcast(splat) = splat
+                    [](BroadcastInDimOp op, R& r) -> Value {
+                      return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType())
+                                                              : Value();
+                    },
+                    mergeBroadcasts,
+                    squeezeBroadcast,
+                });
+  addRules<SliceOp>(
+      patterns, {
+                    // slice(x) = x, of everything
+                    [](SliceOp op, R&) -> Value {
+                      return op.getOperand().getType() == op.getType() ? op.getOperand() : Value();
+                    },
+                    // slice(splat) = splat
+                    [](SliceOp op, R& r) -> Value {
+                      return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType())
+                                                              : Value();
+                    },
+                });
   addRules<PadOp>(patterns, {
-      // pad(x) = x, by nothing
-      [](PadOp op, R&) -> Value {
-        const bool nothing = all(op.getEdgePaddingLow(), 0) && all(op.getEdgePaddingHigh(), 0) && all(op.getInteriorPadding(), 0);
-        return nothing ? op.getOperand() : Value();
-      },
-  });
+                                // pad(x) = x, by nothing
+                                [](PadOp op, R&) -> Value {
+                                  const bool nothing = all(op.getEdgePaddingLow(), 0) &&
+                                                       all(op.getEdgePaddingHigh(), 0) &&
+                                                       all(op.getInteriorPadding(), 0);
+                                  return nothing ? op.getOperand() : Value();
+                                },
+                            });
   addRules<ConcatenateOp>(patterns, {
-      // concatenate(x) = x
-      [](ConcatenateOp op, R&) -> Value { return op.getInputs().size() == 1 ? op.getInputs().front() : Value(); },
-  });
+                                        // concatenate(x) = x
+                                        [](ConcatenateOp op, R&) -> Value {
+                                          return op.getInputs().size() == 1 ? op.getInputs().front()
+                                                                            : Value();
+                                        },
+                                    });
   addRules<ReverseOp>(patterns, {
-      // reverse(reverse(x)) = x
-      [](ReverseOp op, R&) -> Value {
-        auto inner = op.getOperand().getDefiningOp<ReverseOp>();
-        return inner && inner.getDimensions() == op.getDimensions() ? inner.getOperand() : Value();
-      },
-  });
+                                    // reverse(reverse(x)) = x
+                                    [](ReverseOp op, R&) -> Value {
+                                      auto inner = op.getOperand().getDefiningOp<ReverseOp>();
+                                      return inner && inner.getDimensions() == op.getDimensions()
+                                                 ? inner.getOperand()
+                                                 : Value();
+                                    },
+                                });
   addRules<ReduceOp>(patterns, {
-      // reduce(x) = x, over nothing
-      [](ReduceOp op, R&) -> Value { return op.getDimensions().empty() ? op.getOperand() : Value(); },
-      reduceUnmerged,
-  });
+                                   // reduce(x) = x, over nothing
+                                   [](ReduceOp op, R&) -> Value {
+                                     return op.getDimensions().empty() ? op.getOperand() : Value();
+                                   },
+                                   reduceUnmerged,
+                               });
   addRules<ConvolutionOp>(patterns, {mergePadIntoConvolution});
 }
 

@@ -1,4 +1,5 @@
-// The rewrite pass: composites become primitives, then all rules until none applies, then equal ops become one.
+// The rewrite pass: composites become primitives, then all rules until none applies, then equal ops become
+// one.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
@@ -52,13 +53,15 @@ struct RewritePass : impl::RewritePassBase<RewritePass> {
     module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) { composites.push_back(op); });
     for (tet::CompositeOp op : composites) inlineComposite(op);
     mergeEqualOps(module);
-    const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules, addContractionRules};
+    const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules,
+                        addContractionRules};
     if (mlir::failed(applyRules(module, rules))) return signalPassFailure();
     mergeEqualOps(module);
   }
 };
 
-// The rules of the rewrite pass go on: what layout rules leave (a transposed constant, two transposes) is theirs.
+// The rules of the rewrite pass go on: what layout rules leave (a transposed constant, two transposes) is
+// theirs.
 struct LayoutPass : impl::LayoutPassBase<LayoutPass> {
   void runOnOperation() override {
     const auto rules = {addLayoutRules, addMovementRules, addConstantRules, addContractionRules};

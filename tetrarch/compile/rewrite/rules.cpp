@@ -10,7 +10,8 @@ mlir::RankedTensorType tensorType(Value value) { return llvm::cast<mlir::RankedT
 llvm::ArrayRef<int64_t> shapeOfValue(Value value) { return tensorType(value).getShape(); }
 
 std::optional<double> splatNumber(Value value) {
-  if (auto broadcast = value.getDefiningOp<tet::BroadcastInDimOp>()) return splatNumber(broadcast.getOperand());
+  if (auto broadcast = value.getDefiningOp<tet::BroadcastInDimOp>())
+    return splatNumber(broadcast.getOperand());
   auto constant = value.getDefiningOp<tet::ConstantOp>();
   auto elements = constant ? llvm::dyn_cast<mlir::DenseElementsAttr>(constant.getValue()) : nullptr;
   if (!elements || !elements.isSplat()) return std::nullopt;
@@ -18,7 +19,8 @@ std::optional<double> splatNumber(Value value) {
   if (auto number = llvm::dyn_cast<mlir::FloatAttr>(element)) return number.getValueAsDouble();
   auto number = llvm::cast<mlir::IntegerAttr>(element);
   const bool is_unsigned = number.getType().isUnsignedInteger() || number.getType().isInteger(1);
-  return is_unsigned ? static_cast<double>(number.getValue().getZExtValue()) : static_cast<double>(number.getValue().getSExtValue());
+  return is_unsigned ? static_cast<double>(number.getValue().getZExtValue())
+                     : static_cast<double>(number.getValue().getSExtValue());
 }
 
 bool isSplat(Value value, double number) {
@@ -29,10 +31,12 @@ bool isSplat(Value value, double number) {
 bool isConstant(Value value) { return value.getDefiningOp<tet::ConstantOp>() != nullptr; }
 
 Value reshapeTo(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> shape) {
-  return shapeOfValue(value) == shape ? value : tet::ReshapeOp::create(rewriter, loc, value, shape).getResult();
+  return shapeOfValue(value) == shape ? value
+                                      : tet::ReshapeOp::create(rewriter, loc, value, shape).getResult();
 }
 
-Value transposeBy(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> permutation) {
+Value transposeBy(PatternRewriter& rewriter, mlir::Location loc, Value value,
+                  llvm::ArrayRef<int64_t> permutation) {
   if (isIdentityPermutation(permutation)) return value;
   return tet::TransposeOp::create(rewriter, loc, value, permutation).getResult();
 }
@@ -56,7 +60,8 @@ Dims permuted(llvm::ArrayRef<int64_t> values, llvm::ArrayRef<int64_t> permutatio
   return result;
 }
 
-mlir::Operation* cloneWith(PatternRewriter& rewriter, mlir::Operation* op, mlir::ValueRange operands, mlir::Type type) {
+mlir::Operation* cloneWith(PatternRewriter& rewriter, mlir::Operation* op, mlir::ValueRange operands,
+                           mlir::Type type) {
   mlir::Operation* copy = rewriter.clone(*op);
   rewriter.modifyOpInPlace(copy, [&] {
     copy->setOperands(operands);

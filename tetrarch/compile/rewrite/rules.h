@@ -1,5 +1,6 @@
-// Rewrite rules as equations: each is a function from the root op of the left-hand side to the value of the right-hand side,
-// or null where it does not apply. Rules hold for every input, floats included, unless they say otherwise.
+// Rewrite rules as equations: each is a function from the root op of the left-hand side to the value of the
+// right-hand side, or null where it does not apply. Rules hold for every input, floats included, unless they
+// say otherwise.
 #pragma once
 
 #include <initializer_list>
@@ -39,10 +40,10 @@ void addRules(mlir::RewritePatternSet& patterns, std::initializer_list<Equation<
 }
 
 // One function a file, in the order in which a reader wants them.
-void addAlgebraRules(mlir::RewritePatternSet& patterns);      // arithmetic, logic, comparisons
-void addMovementRules(mlir::RewritePatternSet& patterns);     // reshape, transpose, broadcast, slice, pad, …
-void addConstantRules(mlir::RewritePatternSet& patterns);     // what the interpreter can compute now
-void addScaleRules(mlir::RewritePatternSet& patterns);        // factors and offsets into weights; reassociates
+void addAlgebraRules(mlir::RewritePatternSet& patterns);   // arithmetic, logic, comparisons
+void addMovementRules(mlir::RewritePatternSet& patterns);  // reshape, transpose, broadcast, slice, pad, …
+void addConstantRules(mlir::RewritePatternSet& patterns);  // what the interpreter can compute now
+void addScaleRules(mlir::RewritePatternSet& patterns);     // factors and offsets into weights; reassociates
 void addContractionRules(mlir::RewritePatternSet& patterns);  // the canonical dot_general
 void addLayoutRules(mlir::RewritePatternSet& patterns);       // channels-last, transposes towards the results
 
@@ -54,12 +55,14 @@ bool isConstant(Value value);
 mlir::RankedTensorType tensorType(Value value);
 llvm::ArrayRef<int64_t> shapeOfValue(Value value);
 Value reshapeTo(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> shape);
-Value transposeBy(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> permutation);
+Value transposeBy(PatternRewriter& rewriter, mlir::Location loc, Value value,
+                  llvm::ArrayRef<int64_t> permutation);
 llvm::SmallVector<int64_t> inversePermutation(llvm::ArrayRef<int64_t> permutation);
 bool isIdentityPermutation(llvm::ArrayRef<int64_t> permutation);
 // element i of the result is values[permutation[i]].
 llvm::SmallVector<int64_t> permuted(llvm::ArrayRef<int64_t> values, llvm::ArrayRef<int64_t> permutation);
 // The op again with other operands and result type.
-mlir::Operation* cloneWith(PatternRewriter& rewriter, mlir::Operation* op, mlir::ValueRange operands, mlir::Type type);
+mlir::Operation* cloneWith(PatternRewriter& rewriter, mlir::Operation* op, mlir::ValueRange operands,
+                           mlir::Type type);
 
 }  // namespace tetrarch::compile

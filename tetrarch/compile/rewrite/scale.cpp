@@ -1,5 +1,5 @@
-// Normalisation after a contraction: constant factors go into its weights, constant offsets become one bias. These rules
-// reassociate floating-point arithmetic, as every inference compiler does here, and nowhere else.
+// Normalisation after a contraction: constant factors go into its weights, constant offsets become one bias.
+// These rules reassociate floating-point arithmetic, as every inference compiler does here, and nowhere else.
 #include "tetrarch/compile/rewrite/rules.h"
 #include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/types.h"
@@ -88,7 +88,8 @@ Value scaleWeights(MultiplyOp op, R& r) {
   auto factors = factorsAlong(op.getRhs(), base.result_dim);
   auto weights = factors ? tensorOf(base.op->getOperand(1)) : Result<Tensor>(Tensor());
   if (!factors || !weights) return {};
-  Value rhs = makeConstant(r, base.op->getOperand(1).getLoc(), scaled(*weights, *factors, base.rhs_dim), "weights");
+  Value rhs =
+      makeConstant(r, base.op->getOperand(1).getLoc(), scaled(*weights, *factors, base.rhs_dim), "weights");
   return cloneWith(r, base.op, {base.op->getOperand(0), rhs}, op.getType())->getResult(0);
 }
 
@@ -115,7 +116,8 @@ Value joinOffsets(AddOp op, R& r) {
 // Whether an op is on its way from a contraction, with constant offsets only.
 bool followsContraction(Value value) {
   auto sum = value.getDefiningOp<AddOp>();
-  return weighted(value) || (sum && sum->hasOneUse() && isConstantLike(sum.getRhs()) && weighted(sum.getLhs()));
+  return weighted(value) ||
+         (sum && sum->hasOneUse() && isConstantLike(sum.getRhs()) && weighted(sum.getLhs()));
 }
 
 // contraction - c = contraction + -c
