@@ -83,4 +83,23 @@ Status emitUnit(mlir::OpBuilder& builder, mlir::Location loc, const TilePlan& pl
 Status emitPad(mlir::OpBuilder& builder, mlir::Location loc, const TilePlan& plan, size_t pad, mlir::Value unit,
                mlir::ValueRange buffers, mlir::Value workspace);
 
+// A group of work-items that compute one row together and can wait for each other.
+struct TileGroup {
+  mlir::Value item;    // index of this one
+  int64_t items = 64;  // a power of two
+  mlir::Value shared;  // memref<…xi8> of groupSharedBytes(), the group's own
+  llvm::function_ref<void(mlir::OpBuilder&)> barrier;
+};
+
+// Whether rows are worth a group: something is reduced over a row, by a combiner that has a neutral element.
+bool canCooperate(const TilePlan& plan);
+// Rows of a chain, or elements that a lone reduction writes: what emitRowByGroup() counts.
+int64_t groupRows(const TilePlan& plan);
+int64_t groupSharedBytes(const TilePlan& plan, int64_t items);
+
+// Writes what each work-item of a group does for row `row`; the barriers are outside of all branches. Requires
+// canCooperate(plan).
+void emitRowByGroup(mlir::OpBuilder& builder, mlir::Location loc, const TilePlan& plan, mlir::Value row,
+                    mlir::ValueRange buffers, const TileGroup& group);
+
 }  // namespace tetrarch::compile

@@ -18,15 +18,19 @@ using Kind = MappedArgument::Kind;
 constexpr int64_t kVectorBytes = 64;
 // Work-groups of passes whose work-items are small.
 constexpr int64_t kSmallGroup = 64;
+// The work-group of a row that is reduced in local memory, and how much of that every device has.
+constexpr int64_t kRowGroup = 64;
+constexpr int64_t kLocalBytes = 32 << 10;
 // Scratch up to this size is private memory; more comes from the workspace.
 constexpr int64_t kPrivateScratchBytes = 2048;
 constexpr int64_t kWorkspaceLimit = int64_t{256} << 20;
 
 class TaskMapper {
  public:
-  TaskMapper(const Task& task, const TilePlan& plan, const std::string& prefix, mlir::gpu::GPUModuleOp module)
+  TaskMapper(const Task& task, const Cut& cut, const std::string& prefix, mlir::gpu::GPUModuleOp module)
       : task_(task),
-        plan_(plan),
+        plan_(cut.plan),
+        group_(cut.group),
         prefix_(prefix),
         builder_(module.getContext()),
         loc_(builder_.getUnknownLoc()) {
@@ -43,11 +47,14 @@ class TaskMapper {
   void placeScratch();
   // A kernel that runs `body` in every work-item below its ItemEnd.
   Status addPass(const std::string& suffix, MappedPass pass, llvm::function_ref<Status(const Kernel&)> body);
-  mlir::gpu::GPUFuncOp makeFunction(const MappedPass& pass, Kernel& kernel);
+  mlir::gpu::GPUFuncOp makeFunction(MappedPass& pass, Kernel& kernel, int64_t shared_bytes = 0);
   Value scratch(const Kernel& kernel);
+  Status addItemPasses();
+  void addGroupPass();
 
   const Task& task_;
   const TilePlan& plan_;
+  const int64_t group_;  // work-items of a row; 0: one
   const std::string& prefix_;
   mlir::OpBuilder builder_;
   mlir::Location loc_;
@@ -67,6 +74,7 @@ void TaskMapper::collectBuffers() {
 }
 
 void TaskMapper::placeScratch() {
+  if (group_ > 0) return;  // in local memory
   mapped_.workspace_bytes = plan_.workspace_bytes;
   if (plan_.scratch_bytes <= kPrivateScratchBytes) return;
   scratch_offset_ = llvm::alignTo(plan_.workspace_bytes, 64);
@@ -74,13 +82,22 @@ void TaskMapper::placeScratch() {
   mapped_.workspace_bytes = scratch_offset_ + scratch_stride_ * plan_.units;
 }
 
-mlir::gpu::GPUFuncOp TaskMapper::makeFunction(const MappedPass& pass, Kernel& kernel) {
-  llvm::SmallVector<mlir::Type> types(types_.begin(), types_.end());
-  if (mapped_.workspace_bytes > 0)
+mlir::gpu::GPUFuncOp TaskMapper::makeFunction(MappedPass& pass, Kernel& kernel, int64_t shared_bytes) {
+  for (int64_t i = 0; i < mapped_.buffers; ++i) pass.arguments.push_back({Kind::Buffer, i});
+  if (mapped_.workspace_bytes > 0) pass.arguments.push_back({Kind::Workspace});
+  pass.arguments.push_back({Kind::ItemEnd});
+  llvm::SmallVector<mlir::Type> types(types_.begin(), types_.end()), shared;
+  if (mapped_.workspace_bytes > 0) {
     types.push_back(mlir::MemRefType::get({mapped_.workspace_bytes}, builder_.getI8Type()));
+  }
   types.push_back(builder_.getI64Type());
+  if (shared_bytes > 0) {
+    auto space = mlir::gpu::AddressSpaceAttr::get(builder_.getContext(), mlir::gpu::AddressSpace::Workgroup);
+    shared.push_back(mlir::MemRefType::get({shared_bytes}, builder_.getI8Type(),
+                                           mlir::MemRefLayoutAttrInterface(), space));
+  }
   auto function =
-      mlir::gpu::GPUFuncOp::create(builder_, loc_, pass.kernel, builder_.getFunctionType(types, {}));
+      mlir::gpu::GPUFuncOp::create(builder_, loc_, pass.kernel, builder_.getFunctionType(types, {}), shared);
   function->setAttr(mlir::gpu::GPUDialect::getKernelFuncAttrName(), builder_.getUnitAttr());
   if (pass.local_items > 0)
     function.setKnownBlockSize(llvm::ArrayRef<int32_t>{static_cast<int32_t>(pass.local_items), 1, 1});
@@ -102,9 +119,6 @@ mlir::gpu::GPUFuncOp TaskMapper::makeFunction(const MappedPass& pass, Kernel& ke
 Status TaskMapper::addPass(const std::string& suffix, MappedPass pass,
                            llvm::function_ref<Status(const Kernel&)> body) {
   pass.kernel = prefix_ + suffix;
-  for (int64_t i = 0; i < mapped_.buffers; ++i) pass.arguments.push_back({Kind::Buffer, i});
-  if (mapped_.workspace_bytes > 0) pass.arguments.push_back({Kind::Workspace});
-  pass.arguments.push_back({Kind::ItemEnd});
   mlir::OpBuilder::InsertionGuard guard(builder_);
   Kernel kernel;
   auto function = makeFunction(pass, kernel);
@@ -140,20 +154,52 @@ Result<MappedTask> TaskMapper::map() {
     return unimplemented("its work-items would need {} bytes of scratch together, more than {}",
                          mapped_.workspace_bytes, kWorkspaceLimit);
   }
+  if (group_ > 0) {
+    addGroupPass();
+  } else {
+    TET_RETURN_IF_ERROR(addItemPasses());
+  }
+  return std::move(mapped_);
+}
+
+Status TaskMapper::addItemPasses() {
   mapped_.units = plan_.units;
+  mapped_.rows = plan_.rows;
+  mapped_.row_tile = plan_.row_tile;
   for (size_t i = 0; i < plan_.pads.size(); ++i) {
     TET_RETURN_IF_ERROR(addPass(
         fmt::format("_pad{}", i), {.whole = true, .items = plan_.pads[i].units}, [&](const Kernel& kernel) {
           return emitPad(builder_, loc_, plan_, i, kernel.item, kernel.buffers, kernel.workspace);
         }));
   }
-  TET_RETURN_IF_ERROR(addPass("",
-                              {.local_items = plan_.contraction || plan_.scratch_bytes > 0 ? 0 : kSmallGroup},
-                              [&](const Kernel& kernel) {
-                                return emitUnit(builder_, loc_, plan_, kernel.item, kernel.buffers,
-                                                scratch(kernel), kernel.workspace);
-                              }));
-  return std::move(mapped_);
+  return addPass("", {.local_items = plan_.contraction || plan_.scratch_bytes > 0 ? 0 : kSmallGroup},
+                 [&](const Kernel& kernel) {
+                   return emitUnit(builder_, loc_, plan_, kernel.item, kernel.buffers, scratch(kernel),
+                                   kernel.workspace);
+                 });
+}
+
+// A unit is a row, and its work-group has local memory for partial results and for what a row keeps between
+// nests.
+void TaskMapper::addGroupPass() {
+  mapped_.units = mapped_.rows = groupRows(plan_);
+  MappedPass pass{.kernel = prefix_, .items = group_, .local_items = group_};
+  mlir::OpBuilder::InsertionGuard guard(builder_);
+  Kernel kernel;
+  auto function = makeFunction(pass, kernel, groupSharedBytes(plan_, group_));
+  builder_.setInsertionPointToStart(&function.getBody().front());
+  auto named = [&](const char* text) { return mlir::NameLoc::get(builder_.getStringAttr(text)); };
+  Value first = mlir::gpu::GlobalIdOp::create(builder_, loc_, mlir::gpu::Dimension::x);
+  auto barrier = [this](mlir::OpBuilder& b) { mlir::gpu::BarrierOp::create(b, loc_); };
+  TileGroup group{.item = mlir::gpu::ThreadIdOp::create(builder_, named("item"), mlir::gpu::Dimension::x),
+                  .items = group_,
+                  .shared = function.getWorkgroupAttributions()[0],
+                  .barrier = barrier};
+  Value size = mlir::arith::ConstantIndexOp::create(builder_, loc_, group_);
+  Value row = mlir::arith::DivUIOp::create(builder_, named("row"), first, size);
+  emitRowByGroup(builder_, loc_, plan_, row, kernel.buffers, group);
+  mlir::gpu::ReturnOp::create(builder_, loc_);
+  mapped_.passes.push_back(std::move(pass));
 }
 
 }  // namespace
@@ -167,9 +213,14 @@ TileTarget tileTarget(int64_t registers) {
   return target;
 }
 
-Result<MappedTask> mapTask(const Task& task, const TilePlan& plan, const std::string& prefix,
+std::optional<Cut> cutByGroups(const TilePlan& plan) {
+  if (!canCooperate(plan) || groupSharedBytes(plan, kRowGroup) > kLocalBytes) return std::nullopt;
+  return Cut{plan, kRowGroup};
+}
+
+Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& prefix,
                            mlir::gpu::GPUModuleOp module) {
-  return TaskMapper(task, plan, prefix, module).map();
+  return TaskMapper(task, cut, prefix, module).map();
 }
 
 Status cleanUp(mlir::gpu::GPUModuleOp module) {

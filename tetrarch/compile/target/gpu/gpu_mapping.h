@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct MappedPass {
 
 struct MappedTask {
   int64_t units = 1;
+  int64_t rows = 0, row_tile = 1;  // see KernelEntry
   int64_t workspace_bytes = 0;
   int64_t buffers = 0;
   std::vector<MappedPass> passes;
@@ -39,8 +41,18 @@ struct MappedTask {
 // How GPUs want their tiles: vectors of `vector_bytes`, of which a work-item may hold `registers`.
 TileTarget tileTarget(int64_t registers);
 
-// Adds the kernels of `task`, cut as `plan` says, to `module`; their names begin with `prefix`.
-Result<MappedTask> mapTask(const Task& task, const TilePlan& plan, const std::string& prefix,
+// A task cut for work-items: `plan`'s units are one work-item each, or, where `group` is set, one row is
+// computed by that many work-items, which reduce over it in local memory.
+struct Cut {
+  TilePlan plan;
+  int64_t group = 0;
+};
+// The same rows by work-groups, where the task reduces over rows and a group's local memory holds what they
+// need.
+std::optional<Cut> cutByGroups(const TilePlan& plan);
+
+// Adds the kernels of `task`, cut as `cut` says, to `module`; their names begin with `prefix`.
+Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& prefix,
                            mlir::gpu::GPUModuleOp module);
 
 // Folds and hoists within all kernels of `module`, which must be valid then.

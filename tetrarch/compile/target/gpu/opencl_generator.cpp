@@ -1,6 +1,8 @@
 // The code generator "opencl": tasks mapped to kernels, printed as OpenCL C, packed into a blob of format
 // "opencl-c".
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <unordered_map>
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -12,6 +14,7 @@
 namespace tetrarch::compile {
 namespace {
 
+using gpu::Cut;
 using gpu::MappedArgument;
 using gpu::MappedPass;
 using gpu::MappedTask;
@@ -19,20 +22,14 @@ using gpu::MappedTask;
 constexpr std::string_view kTarget = "opencl";
 
 // Vectors of 16 floats that a work-item may keep in registers, in the order of preference: CPUs with AVX2
-// hold 8 of them, those with AVX-512 32, and GPUs something in between.
-constexpr int64_t kRegisterBudgets[] = {9, 32, 17};
+// hold 8 of them (a ninth costs little, and 7 rows divide the sizes of many networks), those with AVX-512 32.
+constexpr int64_t kRegisterBudgets[] = {9, 8, 32};
+constexpr int64_t kMostRegisters = 32;
 
 // A device that is not known yet, for estimate().
 constexpr double kFlopsPerSecond = 80e9;
 constexpr double kBytesPerSecond = 8e9;
 constexpr double kPassSeconds = 10e-6;
-
-// One way to compile one task.
-struct Candidate {
-  size_t task;  // index of the first task with this hash
-  TilePlan plan;
-  double seconds = 0;
-};
 
 // Kernels under construction, in the tasks' context.
 class Program {
@@ -46,11 +43,13 @@ class Program {
   }
 
   // Adds a task's kernels once and an entry `symbol` for it.
-  Status add(const Task& task, const TilePlan& plan, const std::string& symbol);
+  Status add(const Task& task, const Cut& cut, const std::string& symbol);
   // Another entry for kernels that are there.
   void addAlias(const std::string& symbol, size_t entry) {
     program_.entries.push_back(program_.entries[entry]);
     program_.entries.back().symbol = symbol;
+    entries_.push_back(entries_[entry]);
+    entries_.back().symbol = symbol;
   }
   Result<CodeBlob> finish();
 
@@ -58,6 +57,7 @@ class Program {
   mlir::OwningOpRef<mlir::ModuleOp> top_;
   mlir::gpu::GPUModuleOp module_;
   abi::OpenClProgram program_;
+  std::vector<KernelEntry> entries_;  // beside program_.entries
 };
 
 uint32_t argumentKind(MappedArgument::Kind kind) {
@@ -83,18 +83,30 @@ abi::OpenClPass toPass(const MappedPass& mapped) {
   return pass;
 }
 
-Status Program::add(const Task& task, const TilePlan& plan, const std::string& symbol) {
+Status Program::add(const Task& task, const Cut& cut, const std::string& symbol) {
   const std::string prefix = fmt::format("k{}_{}", program_.entries.size(), symbol);
   std::string identifier;
   for (char c : prefix) identifier += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  TET_ASSIGN_OR_RETURN(const MappedTask mapped, gpu::mapTask(task, plan, identifier, module_));
+  TET_ASSIGN_OR_RETURN(const MappedTask mapped, gpu::mapTask(task, cut, identifier, module_));
   abi::OpenClEntry entry{.symbol = symbol,
                          .units = static_cast<uint64_t>(mapped.units),
-                         .granularity = static_cast<uint64_t>(plan.granularity),
+                         .granularity = static_cast<uint64_t>(cut.plan.granularity),
                          .workspace_bytes = static_cast<uint64_t>(mapped.workspace_bytes),
                          .buffer_count = static_cast<uint32_t>(mapped.buffers)};
-  for (const MappedPass& pass : mapped.passes) entry.passes.push_back(toPass(pass));
+  for (const MappedPass& pass : mapped.passes) {
+    entry.passes.push_back(toPass(pass));
+    if (pass.local_items > 0) continue;
+    mlir::Operation* kernel = mlir::SymbolTable::lookupSymbolIn(module_, pass.kernel);
+    kernel->setAttr(opencl::kLocalSizeMacroAttr,
+                    mlir::StringAttr::get(module_.getContext(), TET_OPENCL_LOCAL_MACRO));
+  }
   program_.entries.push_back(std::move(entry));
+  entries_.push_back({.symbol = symbol,
+                      .units = mapped.units,
+                      .granularity = cut.plan.granularity,
+                      .workspace_bytes = mapped.workspace_bytes,
+                      .rows = mapped.rows,
+                      .row_tile = mapped.row_tile});
   return {};
 }
 
@@ -103,13 +115,41 @@ Result<CodeBlob> Program::finish() {
   TET_ASSIGN_OR_RETURN(program_.source, opencl::printOpenCl(module_));
   CodeBlob blob{.format = "opencl-c"};
   blob.bytes = abi::writeOpenClProgram(program_);
-  for (const abi::OpenClEntry& entry : program_.entries) {
-    blob.entries.push_back({.symbol = entry.symbol,
-                            .units = static_cast<int64_t>(entry.units),
-                            .granularity = static_cast<int64_t>(entry.granularity),
-                            .workspace_bytes = static_cast<int64_t>(entry.workspace_bytes)});
-  }
+  blob.entries = entries_;
   return blob;
+}
+
+constexpr std::string_view kByGroups = " by groups";
+
+// What the tuning cache keeps of a cut.
+std::string toText(const Cut& cut) {
+  return toString(cut.plan.choice) + std::string(cut.group > 0 ? kByGroups : "");
+}
+
+// Nothing when the text is not of this task and this version, which is then measured anew.
+std::optional<Cut> fromText(const Task& task, std::string_view text) {
+  const bool by_groups = text.ends_with(kByGroups);
+  if (by_groups) text.remove_suffix(kByGroups.size());
+  auto choice = tileChoiceFromString(text);
+  if (!choice) return std::nullopt;
+  auto plan = planTile(*task.block, gpu::tileTarget(kMostRegisters), *choice);
+  if (!plan) return std::nullopt;
+  return by_groups ? gpu::cutByGroups(*plan) : Cut{std::move(*plan)};
+}
+
+// The cuts worth comparing: one for each budget of registers that leads to another tile, and rows by
+// work-groups.
+Result<std::vector<Cut>> proposals(const Task& task) {
+  std::vector<Cut> cuts;
+  for (int64_t registers : kRegisterBudgets) {
+    TET_ASSIGN_OR_RETURN(TilePlan plan, planTile(*task.block, gpu::tileTarget(registers)));
+    const bool known =
+        std::ranges::any_of(cuts, [&](const Cut& cut) { return cut.plan.choice == plan.choice; });
+    if (!known) cuts.push_back({std::move(plan)});
+    if (!cuts[0].plan.contraction) break;
+  }
+  if (auto groups = gpu::cutByGroups(cuts[0].plan)) cuts.push_back(std::move(*groups));
+  return cuts;
 }
 
 class Compiler {
@@ -118,52 +158,39 @@ class Compiler {
   Result<CodeBlob> compile();
 
  private:
-  Result<TilePlan> choose(size_t task) const;
-  Result<TilePlan> fastest(const Task& task, std::vector<TilePlan> plans) const;
+  Result<Cut> choose(const Task& task) const;
+  Result<Cut> fastest(const Task& task, std::vector<Cut> cuts) const;
 
   std::span<const Task> tasks_;
   const CodegenOptions& options_;
 };
 
-// The plans worth comparing: one for each budget of registers that leads to another tile.
-Result<std::vector<TilePlan>> proposals(const Task& task) {
-  std::vector<TilePlan> plans;
-  for (int64_t registers : kRegisterBudgets) {
-    TET_ASSIGN_OR_RETURN(TilePlan plan, planTile(*task.block, gpu::tileTarget(registers)));
-    const bool known = std::ranges::any_of(plans, [&](const TilePlan& p) { return p.choice == plan.choice; });
-    if (!known) plans.push_back(std::move(plan));
-    if (!plans[0].contraction) break;
-  }
-  return plans;
-}
-
-Result<TilePlan> Compiler::choose(size_t index) const {
-  const Task& task = tasks_[index];
+Result<Cut> Compiler::choose(const Task& task) const {
   if (options_.cache.load) {
     if (auto text = options_.cache.load(task.hash, kTarget)) {
-      auto choice = tileChoiceFromString(*text);
-      if (choice) return planTile(*task.block, gpu::tileTarget(kRegisterBudgets[1]), *choice);
+      if (auto cut = fromText(task, *text)) return std::move(*cut);
     }
   }
-  TET_ASSIGN_OR_RETURN(std::vector<TilePlan> plans, proposals(task));
-  if (!options_.measure || plans.size() == 1) return plans[0];
-  TET_ASSIGN_OR_RETURN(TilePlan best, fastest(task, std::move(plans)));
-  if (options_.cache.store) options_.cache.store(task.hash, kTarget, toString(best.choice));
+  TET_ASSIGN_OR_RETURN(std::vector<Cut> cuts, proposals(task));
+  if (!options_.measure || cuts.size() == 1) return std::move(cuts[0]);
+  TET_ASSIGN_OR_RETURN(Cut best, fastest(task, std::move(cuts)));
+  if (options_.cache.store) options_.cache.store(task.hash, kTarget, toText(best));
   return best;
 }
 
-Result<TilePlan> Compiler::fastest(const Task& task, std::vector<TilePlan> plans) const {
+Result<Cut> Compiler::fastest(const Task& task, std::vector<Cut> cuts) const {
   Program program(task.block->getParentOp()->getContext());
-  for (size_t i = 0; i < plans.size(); ++i)
-    TET_RETURN_IF_ERROR(program.add(task, plans[i], fmt::format("candidate{}", i)));
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    TET_RETURN_IF_ERROR(program.add(task, cuts[i], fmt::format("candidate{}", i)));
+  }
   TET_ASSIGN_OR_RETURN(const CodeBlob blob, program.finish());
   size_t best = 0;
   double best_seconds = INFINITY;
-  for (size_t i = 0; i < plans.size(); ++i) {
+  for (size_t i = 0; i < cuts.size(); ++i) {
     TET_ASSIGN_OR_RETURN(const double seconds, options_.measure(blob, i, task));
     if (seconds < best_seconds) best = i, best_seconds = seconds;
   }
-  return std::move(plans[best]);
+  return std::move(cuts[best]);
 }
 
 Result<CodeBlob> Compiler::compile() {
@@ -172,8 +199,8 @@ Result<CodeBlob> Compiler::compile() {
   for (size_t i = 0; i < tasks_.size(); ++i) {
     auto [known, is_new] = entry_of.try_emplace(tasks_[i].hash, i);
     if (is_new) {
-      auto plan = choose(i);
-      Status added = plan ? program.add(tasks_[i], *plan, tasks_[i].name) : plan.error();
+      auto cut = choose(tasks_[i]);
+      Status added = cut ? program.add(tasks_[i], *cut, tasks_[i].name) : cut.error();
       if (!added.ok()) return propagate(added.withContext(tasks_[i].name));
     } else {
       program.addAlias(tasks_[i].name, known->second);
@@ -190,9 +217,9 @@ class OpenClGenerator : public CodeGenerator {
 
   // By doing it: the printer's tables say what has a spelling.
   Status supports(const Task& task) const override {
-    TET_ASSIGN_OR_RETURN(const TilePlan plan, planTile(*task.block, gpu::tileTarget(kRegisterBudgets[0])));
+    TET_ASSIGN_OR_RETURN(const std::vector<Cut> cuts, proposals(task));
     Program program(task.block->getParentOp()->getContext());
-    TET_RETURN_IF_ERROR(program.add(task, plan, "task"));
+    TET_RETURN_IF_ERROR(program.add(task, cuts[0], "task"));
     TET_RETURN_IF_ERROR(program.finish());
     return {};
   }

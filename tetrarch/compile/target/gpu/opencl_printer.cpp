@@ -384,6 +384,8 @@ Result<std::string> KernelPrinter::signature(gpu::GPUFuncOp kernel) {
   if (auto size = kernel.getKnownBlockSize()) {
     text = fmt::format("__attribute__((reqd_work_group_size({}, {}, {})))\n", (*size)[0], (*size)[1],
                        (*size)[2]);
+  } else if (auto macro = kernel->getAttrOfType<mlir::StringAttr>(kLocalSizeMacroAttr)) {
+    text = fmt::format("__attribute__((reqd_work_group_size({}, 1, 1)))\n", macro.getValue().str());
   }
   text += fmt::format("__kernel void {}(", kernel.getName().str());
   const size_t line_end = text.rfind('\n');

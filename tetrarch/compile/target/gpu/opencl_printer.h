@@ -24,6 +24,11 @@
 
 namespace tetrarch::opencl {
 
+// A string attribute of a gpu.func without a known block size: the macro that says the size of its
+// one-dimensional work- groups, defined when the source is built. Drivers that know the size ahead compile
+// once and for all.
+inline constexpr const char* kLocalSizeMacroAttr = "opencl.local_size_macro";
+
 // The kernels of `module` as one OpenCL C 1.2 program. Unimplemented names the op or type that has no
 // spelling.
 Result<std::string> printOpenCl(mlir::gpu::GPUModuleOp module);

@@ -14,6 +14,32 @@
 namespace tetrarch::compile {
 namespace {
 
+constexpr const char* kReductions = R"(
+    func.func @sum(%x: tensor<6x50x31xf32>) -> tensor<6x31xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<6x31xf32>
+      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<6x31xf32>) -> tensor<6x31xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k, j)>, affine_map<(i, j, k) -> (i, j)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<6x50x31xf32>) outs(%f : tensor<6x31xf32>) {
+      ^bb0(%v: f32, %a: f32):
+        %q = arith.mulf %v, %v : f32
+        %s = arith.addf %a, %q : f32
+        linalg.yield %s : f32
+      } -> tensor<6x31xf32>
+      return %y : tensor<6x31xf32>
+    }
+    func.func @largest(%x: tensor<3x517xf32>) -> tensor<3xf32> {
+      %low = arith.constant 0xFF800000 : f32
+      %e = tensor.empty() : tensor<3xf32>
+      %f = linalg.fill ins(%low : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+      %y = linalg.generic {indexing_maps = [affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3x517xf32>) outs(%f : tensor<3xf32>) {
+      ^bb0(%v: f32, %a: f32):
+        %s = arith.maximumf %a, %v : f32
+        linalg.yield %s : f32
+      } -> tensor<3xf32>
+      return %y : tensor<3xf32>
+    }
+)";
+
 class OpenClTarget : public testing::Test {
  protected:
   OpenClTarget() {
@@ -40,8 +66,9 @@ class OpenClTarget : public testing::Test {
 
   // Each task in three pieces on the device, and on the CPU. Sums are compared to `tolerance` of the largest
   // value.
-  void expectSame(const std::vector<Task>& tasks, double tolerance = 1e-5) {
-    auto opencl = findCodeGenerator("opencl")->compile(tasks, {});
+  void expectSame(const std::vector<Task>& tasks, double tolerance = 1e-5,
+                  const CodegenOptions& options = {}) {
+    auto opencl = findCodeGenerator("opencl")->compile(tasks, options);
     ASSERT_TRUE(opencl.has_value()) << opencl.error().toString();
     auto cpu = findCodeGenerator("cpu")->compile(tasks, {});
     ASSERT_TRUE(cpu.has_value()) << cpu.error().toString();
@@ -189,29 +216,21 @@ TEST_F(OpenClTarget, GathersAndReductions) {
       } -> tensor<9x33xf32>
       return %y : tensor<9x33xf32>
     }
-    func.func @sum(%x: tensor<6x50x31xf32>) -> tensor<6x31xf32> {
-      %zero = arith.constant 0.0 : f32
-      %e = tensor.empty() : tensor<6x31xf32>
-      %f = linalg.fill ins(%zero : f32) outs(%e : tensor<6x31xf32>) -> tensor<6x31xf32>
-      %y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k, j)>, affine_map<(i, j, k) -> (i, j)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<6x50x31xf32>) outs(%f : tensor<6x31xf32>) {
-      ^bb0(%v: f32, %a: f32):
-        %q = arith.mulf %v, %v : f32
-        %s = arith.addf %a, %q : f32
-        linalg.yield %s : f32
-      } -> tensor<6x31xf32>
-      return %y : tensor<6x31xf32>
-    }
-    func.func @largest(%x: tensor<3x517xf32>) -> tensor<3xf32> {
-      %low = arith.constant 0xFF800000 : f32
-      %e = tensor.empty() : tensor<3xf32>
-      %f = linalg.fill ins(%low : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
-      %y = linalg.generic {indexing_maps = [affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<3x517xf32>) outs(%f : tensor<3xf32>) {
-      ^bb0(%v: f32, %a: f32):
-        %s = arith.maximumf %a, %v : f32
-        linalg.yield %s : f32
-      } -> tensor<3xf32>
-      return %y : tensor<3xf32>
-    })"));
+    )"));
+  expectSame(parse(kReductions));
+}
+
+// Softmax, layer norm and lone reductions by work-groups, which the tuner may choose.
+TEST_F(OpenClTarget, RowsByGroups) {
+  CodegenOptions by_groups;
+  by_groups.cache.load = [](uint64_t, std::string_view) {
+    return "rows=0 vectors=0 unit_rows=0 unit_columns=0 by groups";
+  };
+  std::vector<Task> tasks = parseFile(TETRARCH_TILE_TESTS "/minilm.mlir");
+  std::erase_if(tasks, [](const Task& task) { return task.name != "softmax" && task.name != "layernorm"; });
+  ASSERT_EQ(tasks.size(), 2u);
+  expectSame(tasks, 1e-5, by_groups);
+  expectSame(parse(kReductions), 1e-5, by_groups);
 }
 
 TEST_F(OpenClTarget, EqualTasksShareKernels) {
