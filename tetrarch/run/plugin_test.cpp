@@ -35,6 +35,9 @@ TEST(DeviceRegistry, OpensByNameNumberAndOptions) {
   EXPECT_EQ(unknown.error().code(), StatusCode::kNotFound);
   EXPECT_NE(unknown.error().message().find("cpu, null"), std::string_view::npos)
       << unknown.error().toString();
+  auto absent = registry.open("cpu", R"({"cpus":"1000"})");
+  EXPECT_NE(absent.error().message().find("names CPU 1000"), std::string_view::npos)
+      << absent.error().toString();
   auto option = registry.open("cpu", R"({"treads":1})");
   EXPECT_EQ(option.error().code(), StatusCode::kInvalidArgument);
   EXPECT_NE(option.error().message().find("'treads' is unknown"), std::string_view::npos);

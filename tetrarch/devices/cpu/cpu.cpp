@@ -1,6 +1,9 @@
 // The host's processor as a device. Options: "threads" (with the caller's), "cpus" ("0,2-3": pin the workers,
-// and the calling thread for as long as it lives), "spin_us" (how long idle workers stay awake), "powercap"
-// (folder of the energy counters).
+// and the calling thread while it computes), "spin_us" (how long idle workers stay awake), "powercap" (folder
+// of the energy counters).
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <limits>
 
 #include "tetrarch/devices/cpu/cpu_info.h"
@@ -83,7 +86,13 @@ Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
   if (!cpus.empty() && pool.cpus.empty()) {
     return invalidArgument("option 'cpus' is '{}'; it takes a list such as 0,2-3", cpus);
   }
-  auto absent = static_cast<int64_t>(pool.cpus.empty() ? usableCpus().size() : pool.cpus.size());
+  const std::vector<int> usable = usableCpus();
+  for (int cpu : pool.cpus) {
+    if (std::find(usable.begin(), usable.end(), cpu) != usable.end()) continue;
+    return invalidArgument("option 'cpus' names CPU {}; this process may use {}", cpu,
+                           fmt::join(usable, ", "));
+  }
+  auto absent = static_cast<int64_t>(pool.cpus.empty() ? usable.size() : pool.cpus.size());
   constexpr int64_t kMaxThreads = 250;  // the pool numbers its contexts in 8 bits
   pool.threads = static_cast<int>(options.integer("threads", std::min(absent, kMaxThreads), 1, kMaxThreads));
   pool.spin_ns = options.integer("spin_us", 20, 0, 1'000'000) * 1000;

@@ -1,6 +1,5 @@
 #include "tetrarch/devices/cpu/pool.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -52,9 +51,27 @@ void pinThread(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  (void)pthread_setaffinity_np(pthread_self(), sizeof set,
-                               &set);  // a wish: it is no error if the CPU is gone
+  (void)::sched_setaffinity(0, sizeof set, &set);  // a wish: it is no error if the CPU is gone
 }
+
+// The calling thread is on the first of `cpus` while this lives. Not longer: threads that it starts
+// afterwards, such as those of another device's driver, would inherit that.
+class PinnedWhile {
+ public:
+  explicit PinnedWhile(const std::vector<int>& cpus) {
+    if (cpus.empty() || ::sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+    pinned_ = true;
+    pinThread(cpus[0]);
+  }
+  ~PinnedWhile() {
+    if (pinned_) (void)::sched_setaffinity(0, sizeof before_, &before_);
+  }
+  PinnedWhile(const PinnedWhile&) = delete;
+
+ private:
+  bool pinned_ = false;
+  cpu_set_t before_;
+};
 
 void runAlone(std::span<const Job> jobs, void* memory) {
   for (const Job& job : jobs) {
@@ -86,19 +103,12 @@ void Pool::start() {
   for (int i = 1; i < options_.threads; ++i) threads_.emplace_back([this, i] { worker(i); });
 }
 
-void Pool::pinCaller() const {
-  static thread_local const Pool* pinned_by = nullptr;
-  if (options_.cpus.empty() || pinned_by == this) return;
-  pinned_by = this;
-  pinThread(options_.cpus[0]);
-}
-
 Status Pool::run(std::span<const Job> jobs) {
   int64_t bytes = maxScratch(jobs);
   void* memory = scratch.get(bytes);
   if (bytes > 0 && !memory)
     return fail(StatusCode::kResourceExhausted, "no memory for {} bytes of scratch", bytes);
-  pinCaller();
+  PinnedWhile pinned(options_.cpus);
   std::unique_lock lock(mutex_, std::defer_lock);
   if (options_.threads == 1 || !worthSharing(jobs) || !lock.try_lock()) {
     runAlone(jobs, memory);

@@ -29,9 +29,8 @@ struct Job {
 };
 
 struct PoolOptions {
-  int threads = 1;  // with the caller's
-  std::vector<int>
-      cpus;  // pin thread i to cpus[i % size]; empty: not pinned. The caller's counts as thread 0
+  int threads = 1;        // with the caller's
+  std::vector<int> cpus;  // pin thread i to cpus[i % size]; empty: not pinned. The caller is thread 0
   int64_t spin_ns = 20'000;
 };
 
@@ -71,7 +70,6 @@ class Pool {
   void worker(int thread);
   uint64_t waitForChain(uint64_t seen);
   void start();
-  void pinCaller() const;
 
   const PoolOptions options_;
   std::mutex mutex_;  // held by the caller that has the workers

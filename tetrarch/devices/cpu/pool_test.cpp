@@ -1,6 +1,7 @@
 #include "tetrarch/devices/cpu/pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <numeric>
 
@@ -71,6 +72,24 @@ TEST(Pool, ManyCallersAtOnce) {
     });
   }
   for (std::thread& caller : callers) caller.join();
+}
+
+TEST(Pool, PinsOnlyWhileItRuns) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  int last = -1;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) last = CPU_ISSET(cpu, &before) ? cpu : last;
+  Pool pool({.threads = 2, .cpus = {last}});
+  static std::atomic<int> elsewhere;
+  auto look = [](void* const* buffers, int64_t, int64_t, void*) {
+    elsewhere += sched_getcpu() != *static_cast<const int*>(buffers[0]);
+  };
+  void* buffers[] = {&last};
+  Job job{look, buffers, 0, 100, 1, 0, nullptr};
+  ASSERT_TRUE(pool.run({&job, 1}).ok());
+  EXPECT_EQ(elsewhere, 0);
+  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 TEST(Pool, ScratchIsPrivateAndAligned) {
