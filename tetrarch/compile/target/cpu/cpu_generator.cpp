@@ -92,15 +92,11 @@ Status VariantCompiler::assembleOne(Candidate& candidate, size_t number) {
   const Task& task = tasks_[candidate.task];
   const std::string symbol = "kernel_" + std::to_string(number);
   llvm::LLVMContext context;
-  cpu::LoweredKernel kernel;
-  {
+  TET_ASSIGN_OR_RETURN(cpu::LoweredKernel kernel, [&]() -> Result<cpu::LoweredKernel> {
     std::lock_guard lock(mlir_);
-    if (candidate.plan.nests) {
-      TET_ASSIGN_OR_RETURN(kernel, cpu::lowerTiled(task, candidate.plan, symbol, context));
-    } else {
-      TET_ASSIGN_OR_RETURN(kernel, cpu::lowerGeneral(task, symbol, context));
-    }
-  }
+    if (candidate.plan.nests) return cpu::lowerTiled(task, candidate.plan, symbol, context);
+    return cpu::lowerGeneral(task, symbol, context);
+  }());
   TET_ASSIGN_OR_RETURN(candidate.object, cpu::assemble(std::move(kernel), variant_));
   return {};
 }

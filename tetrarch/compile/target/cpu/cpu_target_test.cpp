@@ -260,6 +260,41 @@ TEST_F(CpuTarget, ReturnsAnOperandUnchanged) {
   }
 }
 
+TEST_F(CpuTarget, TensorsWithoutElementsTakeTheGeneralPath) {
+  expectSame(elementwiseText("none", "f32", {0, 4}, {{{0, 1}, "f32"}, {{1}, "f32"}}, "add") +
+                 reductionText("sum_of_none", "f32", {3, 0}, {1}, "addf"),
+             0, /*tiled=*/false);
+}
+
+TEST_F(CpuTarget, UnitsMapToRowsOfTheResult) {
+  ConvolutionText c;
+  c.name = "convolution";
+  c.height = c.width = 28, c.in_channels = 64, c.out_channels = 64;
+  c.kernel_height = c.kernel_width = 3, c.pad_low = c.pad_high = 1;
+  parse(convolutionText(c) + softmaxText("softmax", {64, 500}));
+  const std::vector<CodeBlob> blobs = compile();
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    const KernelEntry& entry = blobs.back().entries[i];
+    ASSERT_GT(entry.rows, 1) << tasks_[i].name;
+    const int64_t groups = (entry.rows + entry.row_tile - 1) / entry.row_tile;
+    ASSERT_EQ(entry.units % groups, 0) << tasks_[i].name;
+    // The first group of units must write the first row_tile rows, all of them and nothing else.
+    auto module = KernelModule::load(blobs.back());
+    std::vector<Tensor> operands = *makeOperands(tasks_[i], 5), results = *makeResults(tasks_[i]);
+    for (int64_t at = 0; at < results[0].count(); ++at) results[0].setDouble(at, 1e9);
+    std::vector<void*> buffers;
+    for (Tensor& tensor : operands) buffers.push_back(tensor.data());
+    buffers.push_back(results[0].data());
+    std::vector<std::byte> scratch(entry.scratch_bytes + 64);
+    auto* aligned = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64);
+    module->find(tasks_[i].name)->run(buffers.data(), 0, entry.units / groups, aligned);
+    const int64_t written = results[0].count() / entry.rows * entry.row_tile;
+    for (int64_t at = 0; at < results[0].count(); ++at) {
+      ASSERT_EQ(results[0].getDouble(at) != 1e9, at < written) << tasks_[i].name << " at " << at;
+    }
+  }
+}
+
 TEST_F(CpuTarget, EqualTasksShareTheirCodeAndEachHasARow) {
   ProductText p;
   p.m = p.k = p.n = 16;

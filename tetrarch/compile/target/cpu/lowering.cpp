@@ -17,6 +17,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
@@ -193,22 +194,30 @@ Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, 
   mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(module->getBody());
   SmallVector<mlir::Type> memrefs;
   for (mlir::RankedTensorType type : bufferTypes(*task.block)) {
-    memrefs.push_back(mlir::MemRefType::get(type.getShape(), type.getElementType()));
+    // A memref without elements may have no strides; nobody reads it, so that any type does.
+    const bool none = type.getNumElements() == 0;
+    memrefs.push_back(none ? mlir::MemRefType::get({1}, type.getElementType())
+                           : mlir::MemRefType::get(type.getShape(), type.getElementType()));
   }
   auto function = makeBody(b, loc, *task.block, memrefs, 0);
   b.setInsertionPointToStart(&function.front());
   mlir::IRMapping map;
   for (mlir::BlockArgument argument : task.block->getArguments()) {
+    auto type = mlir::cast<mlir::RankedTensorType>(argument.getType());
+    if (type.getNumElements() == 0) {
+      map.map(argument, mlir::tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType()));
+      continue;
+    }
     map.map(argument, mlir::bufferization::ToTensorOp::create(b, loc, argument.getType(),
                                                                function.getArgument(argument.getArgNumber()),
                                                                /*restrict=*/true));
   }
   for (mlir::Operation& op : task.block->without_terminator()) b.clone(op, map);
   for (auto [i, value] : llvm::enumerate(task.block->getTerminator()->getOperands())) {
-    auto write = mlir::bufferization::MaterializeInDestinationOp::create(
-        b, loc, mlir::Type(), map.lookupOrDefault(value), function.getArgument(task.block->getNumArguments() + i),
-        /*restrict=*/true, /*writable=*/true);
-    (void)write;
+    if (mlir::cast<mlir::RankedTensorType>(value.getType()).getNumElements() == 0) continue;
+    mlir::bufferization::MaterializeInDestinationOp::create(b, loc, mlir::Type(), map.lookupOrDefault(value),
+                                                            function.getArgument(task.block->getNumArguments() + i),
+                                                            /*restrict=*/true, /*writable=*/true);
   }
   mlir::func::ReturnOp::create(b, loc);
   mlir::PassManager pm(mlir_context);
