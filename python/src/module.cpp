@@ -258,7 +258,7 @@ void bindFunctions(nb::module_& m) {
 }  // namespace tetrarch::python
 
 NB_MODULE(_tetrarch, m) {
-  nb::set_leak_warnings(false);  // a program that a global still holds at exit is no mistake
+  nanobind::set_leak_warnings(false);  // a program that a global still holds at exit is no mistake
   m.doc() = "Tetrarch's C++ API for Python; use it through the package tetrarch.";
   tetrarch::python::bindData(m);
   tetrarch::python::bindProgram(m);
