@@ -18,6 +18,12 @@ namespace {
 constexpr int64_t kFoldElements = 1 << 14;
 // The limit for ops that make much of little (a fill, an iota), which are cheaper as ops.
 constexpr int64_t kFoldFillElements = 1 << 12;
+// No operand of what is folded is larger: a splat of 2^40 elements is a small attribute, but not a small tensor.
+constexpr int64_t kFoldOperandElements = 1 << 22;
+// The same for values that must be known to know a shape.
+constexpr int64_t kRequiredElements = 1 << 26;
+// What no value of a graph exceeds, so that sizes can be computed without care for overflow.
+constexpr int64_t kLargestRank = 64, kLargestCount = 1LL << 40;
 // How many ops may lie between an input of the graph and a value that decides a shape. Beyond, the shape
 // depends on what the network computes, and a variant compiled per value would be of no use.
 constexpr size_t kShapeProgramOps = 256;
@@ -34,7 +40,15 @@ int64_t resultElements(mlir::Operation* op) {
   return count;
 }
 
+bool isReasonable(Value value) {
+  const auto count = elementCount(shapeOf(value));
+  return rankOf(value) <= kLargestRank && count.has_value() && *count <= kLargestCount;
+}
+
 bool isWorthFolding(mlir::Operation* op) {
+  for (Value operand : op->getOperands()) {
+    if (countOf(operand) > kFoldOperandElements) return false;
+  }
   if (op->getNumResults() == 0 || llvm::isa<tet::ConstantOp, tet::IfOp, tet::WhileOp>(op)) return false;
   const bool fills = llvm::isa<tet::IotaOp, tet::BroadcastInDimOp>(op);
   return resultElements(op) <= (fills ? kFoldFillElements : kFoldElements);
@@ -113,6 +127,12 @@ mlir::RankedTensorType GraphBuilder::tensorType(ElementType type, llvm::ArrayRef
 
 Values GraphBuilder::finish(mlir::Operation* op) {
   diagnostic_.clear();
+  if (!llvm::all_of(op->getResults(), isReasonable)) {
+    fail(tetrarch::fail(StatusCode::kResourceExhausted, "the result of {} is too large",
+                        op->getName().getStringRef().str()));
+    op->erase();
+    return {};
+  }
   // The region of a composite was checked op by op when it was filled.
   if (mlir::failed(op->getName().verifyInvariants(op))) {
     fail(invalidArgument("{}", diagnostic_));
@@ -176,6 +196,7 @@ Result<Tensor> GraphBuilder::require(Value value, llvm::SmallVectorImpl<mlir::Bl
       visit(op->getOperand(next++));
       continue;
     }
+    if (resultElements(op) > kRequiredElements) return unimplemented("it is computed from a tensor that is too large");
     computes |= isContraction(op) || llvm::isa<tet::IfOp, tet::WhileOp>(op);
     order.push_back(op);
     stack.pop_back();

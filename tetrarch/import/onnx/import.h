@@ -27,7 +27,7 @@ namespace tetrarch {
 struct OnnxLimits {
   int64_t nodes = 4'000'000;             // imported nodes, after loops are unrolled and functions are inlined
   int64_t unrolled_iterations = 20'000;  // of one Loop, Scan or recurrent layer
-  int64_t expanded_bytes = 1LL << 34;    // memory of tensors made from less: sparse initializers, fills
+  int64_t expanded_bytes = 1LL << 31;    // memory of tensors made from less: sparse initializers, fills
 };
 
 struct OnnxImportOptions {

@@ -12,6 +12,8 @@
 namespace tetrarch::onnx {
 namespace {
 
+constexpr size_t kDeepestCall = 64;  // of functions in functions, each of which takes a part of the stack
+
 std::string functionKey(std::string_view domain, std::string_view name, std::string_view overload) {
   return fmt::format("{}:{}:{}", domain == "ai.onnx" ? "" : domain, name, overload);
 }
@@ -183,6 +185,9 @@ Status Importer::callOperator(const Node& node, Scope& scope, const Frame& frame
 }
 
 Status Importer::callFunction(const Function& function, const Node& node, Scope& scope, const Frame& frame) {
+  if (active_.size() >= kDeepestCall) {
+    return invalidArgument("functions call each other more than {} deep", kDeepestCall);
+  }
   if (!active_.insert(&function).second)
     return invalidArgument("function '{}' calls itself", function.name());
   OpContext caller(*this, builder_, node, scope, frame, 0);

@@ -64,7 +64,7 @@ Status Importer::importInput(const ValueInfo& info, mlir::func::FuncOp main, Sco
   const size_t missing = needs_.dims.size();
   TET_ASSIGN_OR_RETURN(const Shape shape, shapeOfInput(info));
   if (needs_.dims.size() > missing) return {};  // reported together by importInputs
-  if (auto count = elementCount(shape); !count.has_value() || *count > (1LL << 40)) {
+  if (auto count = elementCount(shape); !count.has_value() || *count > (1LL << 40) || shape.size() > 64) {
     return invalidArgument("input '{}' is too large: {}", info.name(), toString(*type, shape));
   }
   Value value;

@@ -1,5 +1,6 @@
 // Operators that choose elements by value or by index.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -252,6 +253,10 @@ Status importUnique(OpContext& n) {
   }
   const int64_t axis = n.getAxis("axis", 0, x.rank());
   TET_RETURN_IF_ERROR(n.b.status());
+  if (isFloat(x.type()) &&
+      std::ranges::any_of(range(x.count()), [&](int64_t i) { return std::isnan(x.getDouble(i)); })) {
+    return n.decline("its data holds NaN, which equals nothing");
+  }
   const UniqueRows unique = uniqueRows(slicesOf(x, axis), n.getInt("sorted", 1) != 0);
   return n.results({n.b.take(data, n.b.ints(unique.first), axis), n.b.ints(unique.first),
                     n.b.ints(unique.inverse), n.b.ints(unique.counts)});

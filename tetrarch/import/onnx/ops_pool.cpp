@@ -16,6 +16,8 @@ using tet::ReductionKind;
 
 // Unrolled over the window's elements, so for small windows only.
 constexpr int64_t kUnrolledWindow = 1024;
+// Divisors of an average are counted position by position.
+constexpr int64_t kCountedElements = 1 << 24;
 
 Shape spatialAxes(Value x) {
   Shape axes = range(rankOf(x));
@@ -32,6 +34,8 @@ Result<Tensor> elementsPerWindow(const Window& window, Value x, const Shape& dec
   std::vector<Shape> counts(spatial);
   for (size_t i = 0; i < spatial; ++i) {
     const int64_t in = dimOf(x, static_cast<int64_t>(i) + 2), positions = windowPositions(window, x, i);
+    if (positions * window.size[i] > kCountedElements)
+      return unimplemented("a pool of {} positions", positions);
     const int64_t low = include_pad ? -window.pad_low[i] : 0, high = include_pad ? in + declared_high[i] : in;
     for (int64_t p = 0; p < positions; ++p) {
       int64_t count = 0;

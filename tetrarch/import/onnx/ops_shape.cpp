@@ -10,11 +10,7 @@ namespace {
 
 using enum tet::ComparisonDirection;
 
-Result<Value> fill(OpContext& n, const Tensor& element, const Shape& shape) {
-  TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(shape));
-  if (count > n.importer.limits().expanded_bytes / 8) {
-    return fail(StatusCode::kResourceExhausted, "its result of {} elements is too large", count);
-  }
+Value fill(OpContext& n, const Tensor& element, const Shape& shape) {
   if (isFloat(element.type())) return n.b.full(element.type(), shape, element.getDouble(0));
   return n.b.fullInt(element.type(), shape, element.getInt(0));
 }
@@ -53,8 +49,7 @@ Status importConstantOfShape(OpContext& n) {
     element =
         Tensor::view(given.type(), {}, const_cast<void*>(given.data()), std::make_shared<Tensor>(given));
   }
-  TET_ASSIGN_OR_RETURN(const Value filled, fill(n, element, shape));
-  return n.result(filled);
+  return n.result(fill(n, element, shape));
 }
 
 Status importShape(OpContext& n) {
@@ -76,7 +71,8 @@ Status importRange(OpContext& n) {
     return invalidArgument("a bound is no scalar");
   const double step = delta.getDouble(0),
                length = std::ceil((limit.getDouble(0) - start.getDouble(0)) / step);
-  if (step == 0 || !(length < 1e9)) return invalidArgument("its length {} is not usable", length);
+  if (step == 0 || !(length * 8 <= static_cast<double>(n.importer.limits().expanded_bytes)))
+    return invalidArgument("its length {} is not usable", length);
   const Shape shape = {static_cast<int64_t>(std::max(length, 0.0))};
   TET_ASSIGN_OR_RETURN(Tensor values, Tensor::create(start.type(), shape));
   for (int64_t i = 0; i < values.count(); ++i) {
@@ -283,6 +279,9 @@ Status importSlice(OpContext& n) {
 
 namespace {
 
+// Elements of an axis that is padded with copies are listed one by one.
+constexpr int64_t kLargestIndexList = 1 << 24;
+
 // Which element of a dimension of `size` lies at `at` once it is extended without end.
 int64_t extended(int64_t at, int64_t size, std::string_view mode) {
   if (mode == "edge") return std::clamp<int64_t>(at, 0, size - 1);
@@ -296,7 +295,9 @@ Result<Value> padByIndex(OpContext& n, Value x, const Shape& low, const Shape& h
   for (int64_t d = 0; d < rankOf(x); ++d) {
     if (low[d] == 0 && high[d] == 0) continue;
     const int64_t size = dimOf(x, d);
-    if (size == 0 || low[d] + high[d] + size < 0) return invalidArgument("dimension {} cannot be padded", d);
+    const int64_t padded = low[d] + high[d] + size;
+    if (size == 0 || padded < 0 || padded > kLargestIndexList)
+      return invalidArgument("dimension {} cannot be padded", d);
     Shape indices;
     for (int64_t i = -low[d]; i < size + high[d]; ++i) indices.push_back(extended(i, size, mode));
     x = n.b.take(x, n.b.ints(indices), d);

@@ -175,6 +175,7 @@ Result<Tensor> readTensor(const TensorData& data, TensorSource& source) {
   if (!counted.has_value()) return invalidArgument("its {}", counted.error().message());
   const int64_t count = *counted;
   // No payload that exists can back more, and beyond it the sizes in bytes would overflow.
+  if (shape.size() > 64) return invalidArgument("its shape has {} dimensions", shape.size());
   if (count > (1LL << 40))
     return invalidArgument("its shape has {} elements, more than its file can hold", count);
   if (data.data_location() == 1) return fromFile(type, std::move(shape), count, data, source);
@@ -189,6 +190,7 @@ Result<Tensor> readSparseTensor(const SparseTensorData& data, TensorSource& sour
   TET_ASSIGN_OR_RETURN(const Tensor indices, readTensor(data.indices(), source));
   Shape shape(data.dims().begin(), data.dims().end());
   TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(shape));
+  if (shape.size() > 64) return invalidArgument("its shape has {} dimensions", shape.size());
   const Shape linear = {values.count()}, full = {values.count(), static_cast<int64_t>(shape.size())};
   if (indices.type() != ElementType::I64 || (indices.shape() != linear && indices.shape() != full)) {
     return invalidArgument("its indices are {}, which does not fit {} values",
