@@ -34,9 +34,10 @@ std::optional<AffineMap> unitReshapeMap(tet::ReshapeOp op, AffineMap map) {
 }
 
 AffineMap broadcastMap(tet::BroadcastInDimOp op, AffineMap map) {
+  auto to = shapeOf(op.getResult());
   llvm::SmallVector<AffineExpr> exprs;
   for (auto [size, dim] : llvm::zip(shapeOf(op.getOperand()), op.getBroadcastDimensions())) {
-    exprs.push_back(size == 1 ? mlir::getAffineConstantExpr(0, op.getContext()) : map.getResult(dim));
+    exprs.push_back(size == to[dim] ? map.getResult(dim) : mlir::getAffineConstantExpr(0, op.getContext()));
   }
   return AffineMap::get(map.getNumDims(), 0, exprs, op.getContext());
 }

@@ -23,11 +23,11 @@ bool isSplatConstant(Value value) {
   return elements && elements.isSplat();
 }
 
-// broadcast(x) with dimensions of size 1 that grow = broadcast of x without them.
+// broadcast(x) with dimensions of size 1 that grow = broadcast of x without them. A constant loses all of size 1.
 Value squeezeBroadcast(BroadcastInDimOp op, R& r) {
   Dims shape, dims;
   for (auto [size, dim] : llvm::zip(shapeOfValue(op.getOperand()), op.getBroadcastDimensions())) {
-    if (size == 1) continue;
+    if (size == 1 && (shapeOfValue(op.getResult())[dim] != 1 || isConstant(op.getOperand()))) continue;
     shape.push_back(size);
     dims.push_back(dim);
   }

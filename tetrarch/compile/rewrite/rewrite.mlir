@@ -106,3 +106,17 @@ func.func @known() -> tensor<2xi32> {
   }
   return %0 : tensor<2xi32>
 }
+
+// -----
+
+// What keepdims added and a broadcast repeats goes: the broadcast reads the reduction itself.
+// CHECK-LABEL: func.func @keepdims
+// CHECK-NEXT: %[[M:.*]] = tet.reduce maximum, %arg0, dims = [2]
+// CHECK-NEXT: %[[B:.*]] = tet.broadcast_in_dim %[[M]], dims = [0, 1]
+// CHECK-NEXT: return %[[B]]
+func.func @keepdims(%x: tensor<1x4x8xf32>) -> tensor<1x4x8xf32> {
+  %m = tet.reduce maximum, %x, dims = [2] : (tensor<1x4x8xf32>) -> tensor<1x4xf32>
+  %k = tet.reshape %m : (tensor<1x4xf32>) -> tensor<1x4x1xf32>
+  %b = tet.broadcast_in_dim %k, dims = [0, 1, 2] : (tensor<1x4x1xf32>) -> tensor<1x4x8xf32>
+  return %b : tensor<1x4x8xf32>
+}
