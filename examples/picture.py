@@ -18,7 +18,7 @@ WIDTH, LEFT, RIGHT = 920, 190, 90
 LANE, GAP = 44, 10
 COLOURS = ("#2f6fb0", "#d9822b", "#4c9a5b", "#8a5ca8")
 QUIET, INK = "#6b7280", "#1f2937"
-MINIMUM_LABEL_WIDTH = 64
+WHOLE_RUN = "run"  # the trace's track of the call as a whole
 
 
 @dataclass
@@ -35,7 +35,7 @@ def read_steps(trace: Path) -> list[Step]:
     """The complete events of a Chrome trace, by track name."""
     events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
     tracks = {event["tid"]: event["args"]["name"] for event in events if event["ph"] == "M"}
-    complete = [event for event in events if event["ph"] == "X"]
+    complete = [event for event in events if event["ph"] == "X" and tracks[event["tid"]] != WHOLE_RUN]
     start = min(event["ts"] for event in complete)
     return [
         Step(
@@ -134,7 +134,10 @@ def draw(record: dict, steps: list[Step]) -> str:
     drawing.text(
         20, 30, f"{record['model']} on one photograph, split over two processors", size=17, weight="bold"
     )
-    drawing.text(20, 50, "Each box is one step of one run; both processors are real.", size=12, colour=QUIET)
+    note = "Each box is one step of one run; both processors are real."
+    if record["forced"]:
+        note += " The split is forced: alone, the planner keeps to one device."
+    drawing.text(20, 50, note, size=12, colour=QUIET)
     y = draw_timeline(drawing, steps, 72)
     drawing.text(20, y + 12, "One call, median", size=14, weight="bold")
     y = draw_totals(drawing, record["totals"], y + 28)
