@@ -83,7 +83,8 @@ def test_named_dimensions_are_bound(command, command_json, tmp_path):
     assert not (tmp_path / "p.tet").exists()
 
 
-def test_each_stage_is_shown(command, perceptron):
+def test_each_stage_is_shown(command, command_json, perceptron):
+    assert "tet.task" in valid(command_json("compile", perceptron[0], "--stop-after", "tasks"))["text"]
     stages = command("compile", perceptron[0], "--stop-after", "no-such-stage")
     assert stages.returncode == 2
     assert "tet.dot_general" in command("compile", perceptron[0], "--stop-after", "import").stdout

@@ -178,7 +178,8 @@ class CostMeter {
     abi::CodeEntry& code = graph_.manifest.code[number];
     if (!options_.measure) return estimate(code);
     const auto& kernels = code.kernels;
-    if (std::all_of(kernels.begin(), kernels.end(), [](auto& kernel) { return kernel.symbol.empty(); })) return {};
+    if (std::all_of(kernels.begin(), kernels.end(), [](auto& kernel) { return kernel.symbol.empty(); }))
+      return {};
     blob_ = abi::hexHash(sections.bytes(code.section));
     TET_ASSIGN_OR_RETURN(const run::Module module,
                          device_.load(graph_.manifest.model, code.format, sections.bytes(code.section)));
