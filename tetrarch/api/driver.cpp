@@ -151,6 +151,7 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
+  if (options.progress) options.progress({"artifact", "", 0, 0});
   return pack(tasks, sections, source.title());
 }
 

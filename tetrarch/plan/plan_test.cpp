@@ -128,6 +128,19 @@ TEST(Plan, DividesWhenThatIsFaster) {
   EXPECT_EQ(plan(p, {.divide = false})->planner, "single");
 }
 
+// A device that is so slow that its part of a divided task would be nothing has not been used by dividing.
+TEST(Plan, ForcedDevicesReallyRunSomething) {
+  Problem p = emptyProblem(2, {0.1, 0, true});
+  p.inputs = {addTensor(p, 1)};
+  int x = addTask(p, p.inputs, {1, 900}, 1, 8);
+  x = addTask(p, {x}, {1, 5}, 1);
+  p.outputs = {x};
+  const Placement placement = plan(p, {.devices = {0, 1}, .use_each = true}).value();
+  bool used[2] = {};
+  for (const Launch& launch : placement.timeline.launches) used[launch.device] |= launch.share > 0;
+  EXPECT_TRUE(used[0] && used[1]);
+}
+
 TEST(Plan, FixedTasksStayWhereTheyAreAsked) {
   Problem p = emptyProblem(2, {0.1, 100, false});
   p.inputs = {addTensor(p, 1)};

@@ -58,7 +58,7 @@ class Search {
     if (!usesEach(placement, choices_.must_use)) return false;
     steps_ -= static_cast<int64_t>(placement.size());
     const double seconds = evaluate(outline_, placement);
-    if (!(seconds < best_.seconds * (1 - 1e-9))) return false;
+    if (!(seconds < best_.seconds * (1 - 1e-5))) return false;
     best_ = {std::move(placement), seconds};
     return true;
   }

@@ -177,19 +177,16 @@ bool Schedule::place(DeviceSet set, Timeline* timeline) {
   if (divided) {
     parts = balance(start, cost);
     roundToUnits(parts, task.units);
+    // Who gets nothing does not take part: that is the choice of a smaller set.
+    if (std::any_of(parts.begin(), parts.end(), [](double part) { return part <= 0; })) return false;
   }
-  std::vector<double> ends(p.devices.size(), -1);
+  std::vector<double> ends(p.devices.size());
   size_t i = 0;
   forEach(set, [&](int d) {
-    ends[d] = start[i] + parts[i] * cost[i];
-    if (parts[i] > 0) {
-      free_[outline_->group[d]] = ends[d];
-      makespan_ = std::max(makespan_, ends[d]);
-      const double begin = start[i] - p.devices[d].launch_seconds;
-      if (timeline) timeline->launches.push_back({next_, d, begin, ends[d], parts[i]});
-    } else {
-      ends[d] = -1;
-    }
+    ends[d] = free_[outline_->group[d]] = start[i] + parts[i] * cost[i];
+    makespan_ = std::max(makespan_, ends[d]);
+    const double begin = start[i] - p.devices[d].launch_seconds;
+    if (timeline) timeline->launches.push_back({next_, d, begin, ends[d], parts[i]});
     ++i;
   });
   produce(task, set, ends);
@@ -204,8 +201,7 @@ void Schedule::produce(const Task& task, DeviceSet set, const std::vector<double
     forEach(set, [&](int d) {
       double ready = 0;
       forEach(set, [&](int other) {
-        if (ends[other] >= 0)
-          ready = std::max(ready, ends[other] + (other == d ? 0 : p.link(other, d).latency));
+        ready = std::max(ready, ends[other] + (other == d ? 0 : p.link(other, d).latency));
       });
       hold(t, d);
       readyAt(t, d) = ready;
