@@ -33,5 +33,4 @@ for kind in "${kinds[@]}"; do
   echo "setup: pip installs the '$kind' packages into .venv"
   listed "$kind" | .venv/bin/pip install -q --disable-pip-version-check -r /dev/stdin
 done
-rm -f .venv/setup-*
 touch "$stamp"
