@@ -25,7 +25,6 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 
-
 # Outside of the suite's tolerance by rounding alone: the tolerance is finer than two steps of f16, the sums of a chain of
 # f16 operators are kept in f32 here, and each is rounded once.
 ROUNDED = {"test_attention_4d_causal_fp16_expanded"}
@@ -54,9 +53,9 @@ def write_cases(root: pathlib.Path, pattern: str) -> list[pathlib.Path]:
         folder.mkdir()
         (folder / "model.onnx").write_bytes(case.model.SerializeToString())
         inputs, outputs = case.data_sets[0]
-        for i, (value, info) in enumerate(zip(inputs, case.model.graph.input)):
+        for i, (value, info) in enumerate(zip(inputs, case.model.graph.input, strict=False)):
             write_tensor(folder / f"input_{i}.pb", value, info)
-        for i, (value, info) in enumerate(zip(outputs, case.model.graph.output)):
+        for i, (value, info) in enumerate(zip(outputs, case.model.graph.output, strict=False)):
             write_tensor(folder / f"output_{i}.pb", value, info)
         folders.append(folder)
     return folders
