@@ -1,8 +1,8 @@
 // What every code generator offers, whatever the class of its processor: can you, how well, and compile.
 //
-// A generator sees a task as a name and a block of upstream dialects (linalg, tensor, arith, math, scf): the block's
-// arguments are the task's operands and its terminator's operands the task's results, all statically shaped ranked
-// tensors of storage types. It never sees the graph's dialect. See ARCHITECTURE.md, "Task".
+// A generator sees a task as a name and a block of upstream dialects (linalg, tensor, arith, math, scf): the
+// block's arguments are the task's operands and its terminator's operands the task's results, all statically
+// shaped ranked tensors of storage types. It never sees the graph's dialect. See ARCHITECTURE.md, "Task".
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ class DialectRegistry;
 
 namespace tetrarch::compile {
 
-// One task as code generators see it. `block` is borrowed and not changed. Two tasks with the same `hash` are the same
-// computation, whatever their names (taskHash() below makes it).
+// One task as code generators see it. `block` is borrowed and not changed. Two tasks with the same `hash` are
+// the same computation, whatever their names (taskHash() below makes it).
 struct Task {
   std::string name;
   mlir::Block* block = nullptr;
@@ -42,8 +42,8 @@ struct KernelEntry {
   int64_t granularity = 1;      // ranges should begin at multiples of this for full speed
   int64_t workspace_bytes = 0;  // devices: one buffer for one launch, passed after the outputs; 0 = none
   int64_t scratch_bytes = 0;    // CPU: private to each worker, 64-byte aligned; 0 = none
-  // How units map to the first output, so that unlike devices can divide the task: see abi::KernelEntry. 0 = they do
-  // not, the task stays whole.
+  // How units map to the first output, so that unlike devices can divide the task: see abi::KernelEntry. 0 =
+  // they do not, the task stays whole.
   int64_t rows = 0;
   int64_t row_tile = 1;
 };
@@ -63,8 +63,8 @@ struct Estimate {
   double error = 0;              // expected largest relative error against exact arithmetic
 };
 
-// Choices of the tuner that were measured before, by task hash and target. Both callbacks may be empty. Thread safety
-// is the caller's: a generator calls them from one thread at a time.
+// Choices of the tuner that were measured before, by task hash and target. Both callbacks may be empty.
+// Thread safety is the caller's: a generator calls them from one thread at a time.
 struct TuningCache {
   std::function<std::optional<std::string>(uint64_t task_hash, std::string_view target)> load;
   std::function<void(uint64_t task_hash, std::string_view target, std::string_view choice)> store;
@@ -79,7 +79,8 @@ struct CodegenOptions {
   std::function<void(size_t done, size_t total, std::string_view what)> progress;  // may be empty
 };
 
-// Implementations are stateless: const members may be called from several threads, each with its own MLIR context.
+// Implementations are stateless: const members may be called from several threads, each with its own MLIR
+// context.
 class CodeGenerator {
  public:
   virtual ~CodeGenerator() = default;
@@ -88,9 +89,10 @@ class CodeGenerator {
   // OK, or Unimplemented with the reason.
   virtual Status supports(const Task& task) const = 0;
   virtual Estimate estimate(const Task& task) const = 0;
-  // One blob per variant (for CPUs: x86-64-v3 and this machine's own features); each holds every task. An error names
-  // the task that could not be compiled.
-  virtual Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks, const CodegenOptions& options) const = 0;
+  // One blob per variant (for CPUs: x86-64-v3 and this machine's own features); each holds every task. An
+  // error names the task that could not be compiled.
+  virtual Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks,
+                                                const CodegenOptions& options) const = 0;
 };
 
 // The generators of target/targets.def, in its order; made once.

@@ -91,7 +91,8 @@ Status checkAll(const std::vector<Task>& tasks, const std::vector<CodeBlob>& blo
   TET_ASSIGN_OR_RETURN(CodeBlob reference, compileGeneral(tasks));
   for (const CodeBlob& blob : blobs) {
     for (size_t i = 0; i < tasks.size(); ++i) {
-      TET_ASSIGN_OR_RETURN(Difference difference, compareKernels(blob, reference, i, tasks[i], threads, i + 1));
+      TET_ASSIGN_OR_RETURN(Difference difference,
+                           compareKernels(blob, reference, i, tasks[i], threads, i + 1));
       fmt::print("{:32} relative difference {:.3g} ({:.3g} at {})\n", tasks[i].name, difference.relative,
                  difference.absolute, difference.at);
     }
@@ -115,7 +116,8 @@ Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments
   if (!arguments.device.empty()) {
     TET_ASSIGN_OR_RETURN(device, PluginRunner::open(arguments.device, arguments.device_options));
   }
-  auto timeTask = [&](const CodeBlob& blob, size_t entry, const Task& task, double seconds) -> Result<double> {
+  auto timeTask = [&](const CodeBlob& blob, size_t entry, const Task& task,
+                      double seconds) -> Result<double> {
     return device ? device->time(blob, entry, task, seconds)
                   : timeKernel(blob, entry, task, arguments.threads, seconds);
   };
@@ -148,8 +150,9 @@ Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments
       TileTarget target;
       auto plan = planTile(*tasks[i].block, target);
       fmt::print("{:32} {:10.1f} us {:8.1f} GFLOP/s {:8.1f} GB/s  units {} scratch {} [{}]\n", tasks[i].name,
-                 seconds * 1e6, plan ? plan->flops / seconds * 1e-9 : 0.0, plan ? plan->bytes / seconds * 1e-9 : 0.0,
-                 blob.entries[i].units, blob.entries[i].scratch_bytes, plan ? "tiled" : plan.error().message());
+                 seconds * 1e6, plan ? plan->flops / seconds * 1e-9 : 0.0,
+                 plan ? plan->bytes / seconds * 1e-9 : 0.0, blob.entries[i].units,
+                 blob.entries[i].scratch_bytes, plan ? "tiled" : plan.error().message());
     }
   }
   return {};
@@ -183,8 +186,10 @@ int main(int argc, char** argv) {
   app.add_option("--vector-registers", arguments.vector_registers, "that --emit=tile may use");
   app.add_option("-o,--output", arguments.output, "write the code blob here");
   app.add_option("--target", arguments.target, "code generator: cpu or opencl");
-  app.add_option("--device", arguments.device, "plug-in (.so) to run on; needed for --time unless the target is cpu");
-  app.add_option("--device-options", arguments.device_options, "for opening the device, such as {\"threads\":1}");
+  app.add_option("--device", arguments.device,
+                 "plug-in (.so) to run on; needed for --time unless the target is cpu");
+  app.add_option("--device-options", arguments.device_options,
+                 "for opening the device, such as {\"threads\":1}");
   app.add_option("--threads", arguments.threads, "to compile and to run with");
   app.add_option("--time", arguments.seconds, "run each task for so many seconds and print its best time");
   app.add_flag("--check", arguments.check, "compare the results with those of the general path");

@@ -67,7 +67,8 @@ void runRange(const tet_cpu_kernel& kernel, void* const* buffers, int64_t begin,
 
 Result<KernelModule> KernelModule::load(const CodeBlob& blob) {
   const int file = memfd_create("kernels", 0);
-  if (file < 0 || write(file, blob.bytes.data(), blob.bytes.size()) != static_cast<ssize_t>(blob.bytes.size())) {
+  if (file < 0 ||
+      write(file, blob.bytes.data(), blob.bytes.size()) != static_cast<ssize_t>(blob.bytes.size())) {
     return fail(StatusCode::kResourceExhausted, "no memory for a code blob");
   }
   KernelModule loaded;
@@ -76,7 +77,8 @@ Result<KernelModule> KernelModule::load(const CodeBlob& blob) {
   if (!handle) return internalError("the code blob cannot be loaded: {}", dlerror());
   loaded.handle_ = std::shared_ptr<void>(handle, [](void* h) { dlclose(h); });
   loaded.module_ = static_cast<const tet_cpu_module*>(dlsym(handle, TET_CPU_MODULE_SYMBOL));
-  if (!loaded.module_ || loaded.module_->magic != TET_CPU_MODULE_MAGIC) return internalError("the code blob has no table");
+  if (!loaded.module_ || loaded.module_->magic != TET_CPU_MODULE_MAGIC)
+    return internalError("the code blob has no table");
   return loaded;
 }
 
@@ -106,8 +108,8 @@ Result<std::vector<Tensor>> makeResults(const Task& task) {
   return tensors;
 }
 
-void launch(const tet_cpu_kernel& kernel, std::vector<Tensor>& operands, std::vector<Tensor>& results, int threads,
-            uint32_t seed) {
+void launch(const tet_cpu_kernel& kernel, std::vector<Tensor>& operands, std::vector<Tensor>& results,
+            int threads, uint32_t seed) {
   std::vector<void*> buffers;
   for (Tensor& tensor : operands) buffers.push_back(tensor.data());
   for (Tensor& tensor : results) buffers.push_back(tensor.data());
@@ -118,7 +120,8 @@ void launch(const tet_cpu_kernel& kernel, std::vector<Tensor>& operands, std::ve
   std::atomic<int64_t> next = 0;
   auto work = [&] {
     for (int64_t i = next++; i < pieces; i = next++) {
-      runRange(kernel, buffers.data(), order[i] * kernel.units / pieces, (order[i] + 1) * kernel.units / pieces);
+      runRange(kernel, buffers.data(), order[i] * kernel.units / pieces,
+               (order[i] + 1) * kernel.units / pieces);
     }
   };
   std::vector<std::jthread> others;
@@ -166,7 +169,8 @@ Result<Difference> compareKernels(const CodeBlob& blob, const CodeBlob& referenc
   return largest;
 }
 
-Result<double> timeKernel(const CodeBlob& blob, size_t entry, const Task& task, int threads, double budget_seconds) {
+Result<double> timeKernel(const CodeBlob& blob, size_t entry, const Task& task, int threads,
+                          double budget_seconds) {
   TET_ASSIGN_OR_RETURN(KernelModule module, KernelModule::load(blob));
   const tet_cpu_kernel* kernel = module.find(blob.entries[entry].symbol);
   if (!kernel) return internalError("the blob has no kernel '{}'", blob.entries[entry].symbol);

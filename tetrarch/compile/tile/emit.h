@@ -22,13 +22,14 @@ struct IndexMath {
   mlir::Value min(mlir::Value a, mlir::Value b);
 };
 
-// Calls body(i) for each i in [lo, hi): straight code when that is one, else an scf.for that carries `carried`.
-// body returns the next carried values.
+// Calls body(i) for each i in [lo, hi): straight code when that is one, else an scf.for that carries
+// `carried`. body returns the next carried values.
 llvm::SmallVector<mlir::Value> emitLoop(
     IndexMath math, mlir::Value lo, mlir::Value hi, mlir::ValueRange carried,
     llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
 
-// The part [lo, hi) of a dim that is to be computed; hi - lo is at least `min_length` (exactly, when `exact`).
+// The part [lo, hi) of a dim that is to be computed; hi - lo is at least `min_length` (exactly, when
+// `exact`).
 struct DimRange {
   mlir::Value lo, hi;
   int64_t min_length = 1;
@@ -49,13 +50,14 @@ void emitNest(IndexMath math, const TileNestPlan& plan, size_t nest, llvm::Array
               const BufferValues& buffers);
 
 // Copies lines [first, first + count) of a padded operand to the start of `target`; `count` may be dynamic.
-void emitPaddedLines(IndexMath math, const TilePadding& pad, mlir::Value source, mlir::Value target, mlir::Value first,
-                     mlir::Value count, int64_t vector_bytes);
+void emitPaddedLines(IndexMath math, const TilePadding& pad, mlir::Value source, mlir::Value target,
+                     mlir::Value first, mlir::Value count, int64_t vector_bytes);
 
 // Evaluates scalar code on lanes: each value is a scalar, the same in all lanes, or a vector of `lanes`.
 class LaneEvaluator {
  public:
-  LaneEvaluator(IndexMath math, const TileBody& body, int64_t lanes) : math_(math), body_(body), lanes_(lanes) {}
+  LaneEvaluator(IndexMath math, const TileBody& body, int64_t lanes)
+      : math_(math), body_(body), lanes_(lanes) {}
 
   // For linalg.index of a dim: its value in lane 0, and whether it counts up by one per lane.
   struct Index {

@@ -17,8 +17,14 @@ class NestEmitter {
  public:
   NestEmitter(IndexMath math, const TileNestPlan& plan, size_t nest, llvm::ArrayRef<DimRange> ranges,
               const BufferValues& buffers)
-      : math_(math), plan_(plan), nest_(plan.nests[nest]), tiling_(plan.tilings[nest]), ranges_(ranges),
-        buffers_(buffers), lanes_(tiling_.lanes), vectors_(tiling_.vectors) {
+      : math_(math),
+        plan_(plan),
+        nest_(plan.nests[nest]),
+        tiling_(plan.tilings[nest]),
+        ranges_(ranges),
+        buffers_(buffers),
+        lanes_(tiling_.lanes),
+        vectors_(tiling_.vectors) {
     index_.resize(nest_.extents.size());
   }
 
@@ -47,8 +53,8 @@ class NestEmitter {
   SmallVector<Value> sweepLanes(mlir::ValueRange state);
   Value finishLanes(unsigned result, mlir::ValueRange state);
   void finish(int64_t row, int64_t vector, llvm::ArrayRef<Value> values, Loaded& loaded);
-  SmallVector<Value> evaluate(const TileBody& body, int64_t row, int64_t vector, llvm::ArrayRef<Value> accumulators,
-                              Loaded& loaded);
+  SmallVector<Value> evaluate(const TileBody& body, int64_t row, int64_t vector,
+                              llvm::ArrayRef<Value> accumulators, Loaded& loaded);
 
   // Memory.
   void hoistBases();
@@ -81,8 +87,8 @@ class NestEmitter {
   llvm::DenseMap<const TileAccess*, Value> base_;
 };
 
-// Outermost first. The column loop goes outside of the dims that the column operand does not depend on, so that its
-// panel stays in cache while they run.
+// Outermost first. The column loop goes outside of the dims that the column operand does not depend on, so
+// that its panel stays in cache while they run.
 void NestEmitter::orderLoops() {
   for (unsigned d = 0; d < nest_.parallel; ++d) {
     if (!isRow(d) && !isColumn(d)) order_.push_back(d);
@@ -94,7 +100,8 @@ void NestEmitter::orderLoops() {
   auto feedsColumns = [&](unsigned d) {
     return llvm::any_of(nest_.body.inputs, [&](const TileInput& input) {
       auto* access = std::get_if<TileAccess>(&input);
-      return access && access->strides[column] == 1 && strideOf(*access, tiling_.row_dim) == 0 && access->strides[d] != 0;
+      return access && access->strides[column] == 1 && strideOf(*access, tiling_.row_dim) == 0 &&
+             access->strides[d] != 0;
     });
   };
   size_t place = 0;
@@ -120,7 +127,8 @@ void NestEmitter::emitLoops(size_t level) {
   });
 }
 
-// Start of tile `t` of `size`: the last one is moved back into the range, over elements that are then computed twice.
+// Start of tile `t` of `size`: the last one is moved back into the range, over elements that are then
+// computed twice.
 Value tileStart(IndexMath math, const DimRange& range, Value t, int64_t size) {
   Value at = math.add(range.lo, math.mul(t, size));
   const bool even = range.exact && range.min_length % size == 0;
@@ -134,11 +142,12 @@ Value tileCount(IndexMath math, const DimRange& range, int64_t size) {
 
 void NestEmitter::emitRowTiles(unsigned dim, size_t level) {
   const DimRange& range = ranges_[dim];
-  emitLoop(math_, math_.constant(0), tileCount(math_, range, tiling_.rows), {}, [&](Value t, mlir::ValueRange) {
-    index_[dim] = tileStart(math_, range, t, tiling_.rows);
-    emitLoops(level + 1);
-    return SmallVector<Value>();
-  });
+  emitLoop(math_, math_.constant(0), tileCount(math_, range, tiling_.rows), {},
+           [&](Value t, mlir::ValueRange) {
+             index_[dim] = tileStart(math_, range, t, tiling_.rows);
+             emitLoops(level + 1);
+             return SmallVector<Value>();
+           });
 }
 
 void NestEmitter::emitColumns(Value at, int64_t lanes, int64_t vectors, unsigned dim, size_t level) {
@@ -185,11 +194,13 @@ void NestEmitter::emitPanelRemainder(unsigned dim, size_t level) {
   if (at + lanes < end) emitColumns(math_.constant(end - lanes), lanes, 1, dim, level);
 }
 
-// --- memory ---------------------------------------------------------------------------------------------------------
+// --- memory
+// ---------------------------------------------------------------------------------------------------------
 
 Value NestEmitter::dimPosition(const TileAccess& access, unsigned dim) {
   if (static_cast<int>(dim) != access.panel_dim) return math_.mul(index_[dim], access.strides[dim]);
-  return math_.add(math_.mul(math_.div(index_[dim], kPanel), access.panel_stride), math_.rem(index_[dim], kPanel));
+  return math_.add(math_.mul(math_.div(index_[dim], kPanel), access.panel_stride),
+                   math_.rem(index_[dim], kPanel));
 }
 
 // The part of each position that the reduction loops do not move.
@@ -265,7 +276,8 @@ void NestEmitter::store(const TileAccess& access, int64_t row, int64_t vector, V
   }
 }
 
-// --- evaluation -----------------------------------------------------------------------------------------------------
+// --- evaluation
+// -----------------------------------------------------------------------------------------------------
 
 SmallVector<Value> NestEmitter::evaluate(const TileBody& body, int64_t row, int64_t vector,
                                          llvm::ArrayRef<Value> accumulators, Loaded& loaded) {
@@ -371,9 +383,11 @@ void NestEmitter::emitTile() {
   });
 }
 
-// --- reductions along the vector ------------------------------------------------------------------------------------
+// --- reductions along the vector
+// ------------------------------------------------------------------------------------
 
-// One pass over the vectorised dim. State: for each result `vectors` vectors, then one scalar for what is left over.
+// One pass over the vectorised dim. State: for each result `vectors` vectors, then one scalar for what is
+// left over.
 SmallVector<Value> NestEmitter::sweepLanes(mlir::ValueRange state) {
   const unsigned column = tiling_.vector_dim;
   const int64_t extent = nest_.extents[column], width = lanes_ * vectors_, per_result = vectors_ + 1;
@@ -383,7 +397,8 @@ SmallVector<Value> NestEmitter::sweepLanes(mlir::ValueRange state) {
     index_[column] = at;
     for (int64_t vector = 0; vector < count; ++vector) {
       SmallVector<Value> mine;
-      for (unsigned r = 0; r < results(); ++r) mine.push_back(next[r * per_result + (scalar ? vectors_ : vector)]);
+      for (unsigned r = 0; r < results(); ++r)
+        mine.push_back(next[r * per_result + (scalar ? vectors_ : vector)]);
       SmallVector<Value> values = evaluate(nest_.body, 0, vector, mine, loaded);
       for (unsigned r = 0; r < results(); ++r) {
         next[r * per_result + (scalar ? vectors_ : vector)] =

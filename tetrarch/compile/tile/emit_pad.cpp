@@ -10,7 +10,8 @@ namespace {
 using mlir::Value;
 using Loop = llvm::SmallVector<Value>;
 
-// Writes `count` (static) elements from `at` on: those of `source` from `from` on, or `fill` when source is null.
+// Writes `count` (static) elements from `at` on: those of `source` from `from` on, or `fill` when source is
+// null.
 void emitRun(IndexMath math, Value target, Value at, Value source, Value from, Value fill, int64_t count,
              int64_t lanes) {
   auto& b = math.builder;
@@ -18,11 +19,13 @@ void emitRun(IndexMath math, Value target, Value at, Value source, Value from, V
   auto piece = [&](Value i, bool vector) {
     Value to = math.add(at, i);
     if (vector) {
-      Value value = source ? mlir::vector::LoadOp::create(b, math.loc, type, source, math.add(from, i)).getResult()
-                           : mlir::vector::BroadcastOp::create(b, math.loc, type, fill).getResult();
+      Value value =
+          source ? mlir::vector::LoadOp::create(b, math.loc, type, source, math.add(from, i)).getResult()
+                 : mlir::vector::BroadcastOp::create(b, math.loc, type, fill).getResult();
       mlir::vector::StoreOp::create(b, math.loc, value, target, to);
     } else {
-      Value value = source ? mlir::memref::LoadOp::create(b, math.loc, source, math.add(from, i)).getResult() : fill;
+      Value value =
+          source ? mlir::memref::LoadOp::create(b, math.loc, source, math.add(from, i)).getResult() : fill;
       mlir::memref::StoreOp::create(b, math.loc, value, target, to);
     }
     return Loop();
@@ -51,8 +54,8 @@ int64_t inner(llvm::ArrayRef<int64_t> shape, unsigned d) {
 
 }  // namespace
 
-void emitPaddedLines(IndexMath math, const TilePadding& pad, Value source, Value target, Value first, Value count,
-                     int64_t vector_bytes) {
+void emitPaddedLines(IndexMath math, const TilePadding& pad, Value source, Value target, Value first,
+                     Value count, int64_t vector_bytes) {
   auto& b = math.builder;
   Value fill = mlir::arith::ConstantOp::create(b, math.loc, pad.value);
   const int64_t bytes = std::max<int64_t>(1, pad.value.getType().getIntOrFloatBitWidth() / 8);

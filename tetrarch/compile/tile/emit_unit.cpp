@@ -15,8 +15,9 @@ using Tiling = TileNestPlan::Tiling;
 
 constexpr int64_t kCopyBytes = 32;  // of one vector of a padded line's copy
 
-// Block `number` of a dim that is cut into blocks of `size`. The last one may be shorter; where it is shorter than a
-// grain it begins earlier (unless `fixed`), over elements that the block before it computes too, to the same bits.
+// Block `number` of a dim that is cut into blocks of `size`. The last one may be shorter; where it is shorter
+// than a grain it begins earlier (unless `fixed`), over elements that the block before it computes too, to
+// the same bits.
 DimRange blockRange(IndexMath math, Value number, int64_t size, int64_t extent, int64_t grain, bool fixed) {
   if (size >= extent) return {math.constant(0), math.constant(extent), extent, true};
   Value lo = math.mul(number, size);
@@ -51,8 +52,8 @@ class UnitEmitter {
 
 Value UnitEmitter::view(Value bytes, const TileBuffer& buffer) {
   auto type = mlir::MemRefType::get({buffer.count}, buffer.element);
-  return mlir::memref::ViewOp::create(math_.builder, math_.loc, type, bytes, math_.constant(buffer.scratch_offset),
-                                      mlir::ValueRange());
+  return mlir::memref::ViewOp::create(math_.builder, math_.loc, type, bytes,
+                                      math_.constant(buffer.scratch_offset), mlir::ValueRange());
 }
 
 void UnitEmitter::bindBuffers(mlir::ValueRange buffers) {
@@ -103,7 +104,8 @@ void UnitEmitter::copyWindow(const TilePadding& pad, llvm::ArrayRef<DimRange> ra
   }
   // The last unit's window may be shorter.
   Value count = math_.min(math_.constant(nests_.window_lines), math_.sub(math_.constant(pad.lines), first));
-  emitPaddedLines(math_, pad, values_.memrefs[pad.source], values_.memrefs[pad.buffer], first, count, kCopyBytes);
+  emitPaddedLines(math_, pad, values_.memrefs[pad.source], values_.memrefs[pad.buffer], first, count,
+                  kCopyBytes);
 }
 
 void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
@@ -115,14 +117,16 @@ void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
   for (int d = static_cast<int>(nest.parallel) - 1; d >= 0; --d) {
     Value number = math_.rem(rest, nests_.blocks(0, d));
     rest = math_.div(rest, nests_.blocks(0, d));
-    ranges[d] = blockRange(math_, number, tiling.block[d], nest.extents[d], nests_.grain(0, d), hasPanels(nest, d));
+    ranges[d] =
+        blockRange(math_, number, tiling.block[d], nest.extents[d], nests_.grain(0, d), hasPanels(nest, d));
   }
   if (plan_.pads.empty()) {
     Value changed = fresh;
     // Units that differ in their last dim only, the columns, read the same window.
     if (fresh && nest.parallel > 0 && tiling.vector_dim + 1 == static_cast<int>(nest.parallel)) {
       Value first = math_.rem(unit, nests_.blocks(0, tiling.vector_dim));
-      Value at_first = mlir::arith::CmpIOp::create(b, math_.loc, mlir::arith::CmpIPredicate::eq, first, math_.constant(0));
+      Value at_first =
+          mlir::arith::CmpIOp::create(b, math_.loc, mlir::arith::CmpIPredicate::eq, first, math_.constant(0));
       changed = mlir::arith::OrIOp::create(b, math_.loc, fresh, at_first);
     } else {
       changed = {};
@@ -161,15 +165,18 @@ void UnitEmitter::emitPadUnit(size_t number, Value unit) {
   auto type = mlir::MemRefType::get({pad.line}, nests_.buffers[pad.buffer].element);
   const int64_t bytes = plan_.pads[number].bytes / pad.lines;
   Value at = math_.add(math_.mul(unit, bytes), plan_.pads[number].offset);
-  Value line = mlir::memref::ViewOp::create(math_.builder, math_.loc, type, workspace_, at, mlir::ValueRange());
+  Value line =
+      mlir::memref::ViewOp::create(math_.builder, math_.loc, type, workspace_, at, mlir::ValueRange());
   emitPaddedLines(math_, pad, values_.memrefs[pad.source], line, unit, math_.constant(1), kCopyBytes);
 }
 
 Status checkBuffers(const TilePlan& plan, mlir::ValueRange buffers, Value scratch, Value workspace) {
   const size_t expected = plan.nests->operands + plan.nests->results;
-  if (buffers.size() != expected) return internalError("{} buffers given for a task of {}", buffers.size(), expected);
+  if (buffers.size() != expected)
+    return internalError("{} buffers given for a task of {}", buffers.size(), expected);
   if (plan.scratch_bytes > 0 && !scratch) return internalError("no scratch given for a task that needs it");
-  if (plan.workspace_bytes > 0 && !workspace) return internalError("no workspace given for a task that needs it");
+  if (plan.workspace_bytes > 0 && !workspace)
+    return internalError("no workspace given for a task that needs it");
   return {};
 }
 

@@ -13,8 +13,8 @@ using mlir::VectorType;
 
 namespace {
 
-// The product that `op` adds something to, when both can be one fused multiply-add: rounding once, not twice, is what
-// every target does here, so that tiles of different sizes give the same bits.
+// The product that `op` adds something to, when both can be one fused multiply-add: rounding once, not twice,
+// is what every target does here, so that tiles of different sizes give the same bits.
 mlir::arith::MulFOp fusableProduct(mlir::Operation& op) {
   if (!mlir::isa<mlir::arith::AddFOp>(op)) return {};
   mlir::Type type = op.getResult(0).getType();

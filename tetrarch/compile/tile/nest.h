@@ -1,8 +1,8 @@
 // What planTile() reads a task as: a chain of strided loop nests over flat buffers. Private to tile/.
 //
-// Tensors are dense and row-major and the maps of the normal forms are linear, so each operand of a linalg op is read
-// at `offset + Σ index_d * stride_d`. In these terms convolution, matrix product, pooling, reduction, transposition and
-// elementwise work are one thing, and loops can be merged whenever all strides agree.
+// Tensors are dense and row-major and the maps of the normal forms are linear, so each operand of a linalg op
+// is read at `offset + Σ index_d * stride_d`. In these terms convolution, matrix product, pooling, reduction,
+// transposition and elementwise work are one thing, and loops can be merged whenever all strides agree.
 #pragma once
 
 #include <optional>
@@ -42,7 +42,8 @@ struct TileAccess {
 // An operand of a scalar body: nothing (unused), a constant, or an element of a buffer.
 using TileInput = std::variant<std::monostate, mlir::TypedAttr, TileAccess>;
 
-// The scalar code of one linalg op and its operands; `acc` marks where a reduction's result comes in as an operand.
+// The scalar code of one linalg op and its operands; `acc` marks where a reduction's result comes in as an
+// operand.
 struct TileBody {
   mlir::Block* block = nullptr;
   llvm::SmallVector<TileInput, 4> inputs;
@@ -52,12 +53,13 @@ struct TileBody {
 
 struct TileNest {
   llvm::SmallVector<int64_t, 8> extents;
-  unsigned parallel = 0;  // the first so many dims are parallel, in the order of the output; the rest are reduced
+  unsigned parallel =
+      0;  // the first so many dims are parallel, in the order of the output; the rest are reduced
   TileBody body;
   llvm::SmallVector<TileInput, 2> inits;  // one per result of the body; monostate when it is not read
-  std::optional<TileBody> epilogue;       // an elementwise op on the reduction's result, computed in registers
+  std::optional<TileBody> epilogue;  // an elementwise op on the reduction's result, computed in registers
   llvm::SmallVector<TileAccess, 2> outputs;
-  unsigned rows = 0;      // leading dims that are the chain's rows
+  unsigned rows = 0;       // leading dims that are the chain's rows
   bool reduction = false;  // a result is accumulated, though perhaps over one step only
 
   bool reduces() const { return reduction; }
@@ -66,8 +68,8 @@ struct TileNest {
   void forEachAccess(llvm::function_ref<void(const TileAccess&)> f) const;
 };
 
-// A tensor.pad of an operand with one constant. The padded tensor is seen as `lines`: the dims from the last padded
-// one on form a line, the dims before it number the lines.
+// A tensor.pad of an operand with one constant. The padded tensor is seen as `lines`: the dims from the last
+// padded one on form a line, the dims before it number the lines.
 struct TilePadding {
   unsigned source;  // operand
   unsigned buffer;  // of kind kPadded
@@ -89,12 +91,12 @@ class TileNestPlan {
 
   // How one nest is cut; filled by planTile().
   struct Tiling {
-    int vector_dim = -1;         // vectorised dim; -1: scalar
-    int row_dim = -1;            // dim of which a register tile holds several
-    int64_t lanes = 1;           // of one vector
-    int64_t vectors = 1;         // vectors side by side
-    int64_t rows = 1;            // of a register tile
-    bool columns_outer = false;  // the loop over column tiles is outside of the rows'
+    int vector_dim = -1;                  // vectorised dim; -1: scalar
+    int row_dim = -1;                     // dim of which a register tile holds several
+    int64_t lanes = 1;                    // of one vector
+    int64_t vectors = 1;                  // vectors side by side
+    int64_t rows = 1;                     // of a register tile
+    bool columns_outer = false;           // the loop over column tiles is outside of the rows'
     llvm::SmallVector<int64_t, 8> block;  // how much of each parallel dim belongs to one unit
   };
   std::vector<Tiling> tilings;  // one per nest
@@ -113,8 +115,8 @@ Result<TileNestPlan> readNests(mlir::Block& body);
 // Merges neighbouring dims wherever every access allows it.
 void collapseDims(TileNest& nest, const TileNestPlan& plan);
 
-// How a reduction's new value meets its old one: `combine` is the op in the body, of whose operands one is the
-// accumulator (used nowhere else). Empty when the body has another form.
+// How a reduction's new value meets its old one: `combine` is the op in the body, of whose operands one is
+// the accumulator (used nowhere else). Empty when the body has another form.
 struct TileCombiner {
   mlir::Operation* op;
   mlir::vector::CombiningKind kind;

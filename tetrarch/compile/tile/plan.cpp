@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "llvm/ADT/STLExtras.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tetrarch/compile/tile/emit.h"
 #include "tetrarch/compile/tile/tile.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 using Tiling = TileNestPlan::Tiling;
 
-constexpr double kUnitFlops = 4e6;         // of a contraction's unit: some tens of microseconds
+constexpr double kUnitFlops = 4e6;          // of a contraction's unit: some tens of microseconds
 constexpr double kUnitElements = 32 << 10;  // of any other unit
 constexpr double kWindowSteps = 128 << 10;  // of a unit that copies padded lines first
 constexpr int64_t kScratchLimit = 64 << 20;
@@ -29,7 +30,8 @@ int64_t widestElement(const TileNest& nest, const TileNestPlan& plan) {
   });
   auto scan = [&](const TileBody& body) {
     for (mlir::Operation& op : body.block->without_terminator()) {
-      if (!mlir::isa<mlir::linalg::IndexOp>(op)) bytes = std::max(bytes, byteWidth(op.getResult(0).getType()));
+      if (!mlir::isa<mlir::linalg::IndexOp>(op))
+        bytes = std::max(bytes, byteWidth(op.getResult(0).getType()));
     }
   };
   scan(nest.body);
@@ -39,12 +41,15 @@ int64_t widestElement(const TileNest& nest, const TileNestPlan& plan) {
 
 bool canReduceLanes(const TileNest& nest) {
   for (unsigned r = 0; r < nest.inits.size(); ++r) {
-    if (!findCombiner(*nest.body.block, r, nest.inits.size()) || nest.inits[r].index() == 0) return false;
+    const auto combiner = findCombiner(*nest.body.block, r, nest.inits.size());
+    if (!combiner || !mlir::arith::getNeutralElement(combiner->op) || nest.inits[r].index() == 0)
+      return false;
   }
   return nest.reduces();
 }
 
-// The dim along which most accesses are contiguous or invariant; parallel dims first. -1 when none is worth a vector.
+// The dim along which most accesses are contiguous or invariant; parallel dims first. -1 when none is worth a
+// vector.
 int pickVectorDim(const TileNest& nest) {
   int best = -1;
   int64_t best_cost = std::numeric_limits<int64_t>::max();
@@ -107,9 +112,11 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Relative time of one contraction with a tile of rows × vectors.
 double tileCost(int64_t extent_rows, int64_t extent_columns, int64_t rows, int64_t vectors, int64_t lanes) {
-  const double tiles = static_cast<double>(ceilDiv(extent_rows, rows)) * ceilDiv(extent_columns, vectors * lanes);
+  const double tiles =
+      static_cast<double>(ceilDiv(extent_rows, rows)) * ceilDiv(extent_columns, vectors * lanes);
   // Multiply-adds, but at least as many as hide their latency; then the loads, of which two go beside each.
-  const double step = std::max<double>({static_cast<double>(rows * vectors), 9.0, 0.6 * (rows + 2 * vectors)});
+  const double step =
+      std::max<double>({static_cast<double>(rows * vectors), 9.0, 0.6 * (rows + 2 * vectors)});
   return tiles * (step + 0.3);
 }
 
@@ -118,7 +125,8 @@ struct TileSize {
   double cost;
 };
 
-// Rows that lie this many bytes apart fall into the same sets of a first-level cache, which has 8 places in each.
+// Rows that lie this many bytes apart fall into the same sets of a first-level cache, which has 8 places in
+// each.
 constexpr int64_t kCacheStride = 4096;
 constexpr int64_t kCacheWays = 8;
 
@@ -144,7 +152,8 @@ std::vector<TileSize> tileSizes(const TileNest& nest, const Tiling& tiling, int6
 }
 
 // Bytes of one element range: how much memory a box of a nest touches through an access.
-int64_t footprint(const TileNest& nest, const TileAccess& access, llvm::ArrayRef<int64_t> lengths, int64_t element) {
+int64_t footprint(const TileNest& nest, const TileAccess& access, llvm::ArrayRef<int64_t> lengths,
+                  int64_t element) {
   int64_t span = 1;
   for (unsigned d = 0; d < nest.extents.size(); ++d) {
     if (static_cast<int>(d) == access.panel_dim) continue;
@@ -156,7 +165,8 @@ int64_t footprint(const TileNest& nest, const TileAccess& access, llvm::ArrayRef
 
 int64_t grainOf(const TileNest& nest, const Tiling& tiling, unsigned dim) {
   if (static_cast<int>(dim) == tiling.row_dim) return tiling.rows;
-  if (static_cast<int>(dim) == tiling.vector_dim) return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
+  if (static_cast<int>(dim) == tiling.vector_dim)
+    return std::min(nest.extents[dim], tiling.lanes * tiling.vectors);
   return 1;
 }
 
@@ -210,7 +220,8 @@ bool usesPanels(const TileNest& nest) {
 
 void Planner::chooseTile(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
   if (!contraction.lhs && tiling.row_dim >= 0) {
-    // Enough independent sums to hide an addition's latency, with the window's weights loaded once for all rows.
+    // Enough independent sums to hide an addition's latency, with the window's weights loaded once for all
+    // rows.
     const int64_t extent = nest.extents[tiling.row_dim];
     tiling.rows = std::min<int64_t>(extent, extent % 4 != 0 && extent % 3 == 0 ? 3 : 4);
     tiling.vectors = std::clamp<int64_t>(nest.extents[tiling.vector_dim] / tiling.lanes, 1, 2);
@@ -239,8 +250,8 @@ void Planner::tileNest(TileNest& nest) {
   Contraction contraction;
   if (tiling.vector_dim >= 0) {
     contraction = findContraction(nest, tiling.vector_dim);
-    tiling.row_dim =
-        contraction.lhs ? pickRowDim(nest, contraction, tiling.vector_dim) : pickWindowRows(nest, tiling.vector_dim);
+    tiling.row_dim = contraction.lhs ? pickRowDim(nest, contraction, tiling.vector_dim)
+                                     : pickWindowRows(nest, tiling.vector_dim);
     if (tiling.row_dim < static_cast<int>(nest.rows)) tiling.row_dim = -1;
     const int64_t fit = std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_));
     const int64_t extent = nest.extents[tiling.vector_dim];
@@ -269,7 +280,8 @@ void Planner::cutIntoTiles(const TileNest& nest, Tiling& tiling) {
   for (unsigned d = 0; d < nest.parallel; ++d) tiling.block[d] = grainOf(nest, tiling, d);
 }
 
-// Units of about kUnitElements steps: whole inner dims, a part of one dim, one index of the dims outside of it.
+// Units of about kUnitElements steps: whole inner dims, a part of one dim, one index of the dims outside of
+// it.
 void Planner::cutEvenly(const TileNest& nest, Tiling& tiling) {
   double steps = 1;
   for (int64_t extent : nest.extents) steps *= extent;
@@ -282,8 +294,8 @@ void Planner::cutEvenly(const TileNest& nest, Tiling& tiling) {
   }
 }
 
-// Only dims that number the lines of a padded operand are cut, since each unit copies whole lines; and into parts that
-// are large enough that most of a unit's lines are not its neighbour's as well.
+// Only dims that number the lines of a padded operand are cut, since each unit copies whole lines; and into
+// parts that are large enough that most of a unit's lines are not its neighbour's as well.
 void Planner::cutWindows(const TileNest& nest, Tiling& tiling) {
   const int64_t line = nests_.pads[0].line;
   double left = std::max<double>(2 * target_.workers, product(nest.extents) / kWindowSteps);
@@ -303,14 +315,14 @@ void Planner::cutWindows(const TileNest& nest, Tiling& tiling) {
   });
 }
 
-// Rows and columns are cut so that the left operand's part stays in cache while panels of the right one stream past,
-// and until there are enough units.
+// Rows and columns are cut so that the left operand's part stays in cache while panels of the right one
+// stream past, and until there are enough units.
 void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contraction& contraction) {
   const unsigned column = tiling.vector_dim;
   const double flops = 2.0 * product(nest.extents);
   const int64_t lhs_element = byteWidth(nests_.buffers[contraction.lhs->buffer].element);
-  const int64_t rhs_bytes =
-      nests_.buffers[contraction.rhs->buffer].count * byteWidth(nests_.buffers[contraction.rhs->buffer].element);
+  const int64_t rhs_bytes = nests_.buffers[contraction.rhs->buffer].count *
+                            byteWidth(nests_.buffers[contraction.rhs->buffer].element);
   const double wanted = std::max({1.0, flops / kUnitFlops, flops > 1e6 ? 4.0 * target_.workers : 1.0});
   llvm::SmallVectorImpl<int64_t>& lengths = tiling.block;
   double units = 1;
@@ -343,7 +355,8 @@ void Planner::cutContraction(const TileNest& nest, Tiling& tiling, const Contrac
   } else {
     cutRows([&] { return units >= wanted; });
   }
-  if (units < wanted && plan_.choice.unit_columns == 0) cut(column, std::ceil(wanted / units * blocksOf(column)));
+  if (units < wanted && plan_.choice.unit_columns == 0)
+    cut(column, std::ceil(wanted / units * blocksOf(column)));
   plan_.choice.unit_columns = lengths[column];
   plan_.choice.unit_rows = product(lengths) / lengths[column];
 }
@@ -403,7 +416,8 @@ void Planner::count() {
   }
 }
 
-// Outer dims that are cut into single steps, then one that is cut into larger blocks, are the rows of the result.
+// Outer dims that are cut into single steps, then one that is cut into larger blocks, are the rows of the
+// result.
 void Planner::mapRows() {
   const TileNest& nest = nests_.nests[0];
   const Tiling& tiling = nests_.tilings[0];
@@ -425,7 +439,8 @@ Result<TilePlan> Planner::plan() {
   planPads();
   count();
   if (plan_.scratch_bytes > kScratchLimit) {
-    return unimplemented("one unit of the task needs {} bytes of scratch, more than {}", plan_.scratch_bytes, kScratchLimit);
+    return unimplemented("one unit of the task needs {} bytes of scratch, more than {}", plan_.scratch_bytes,
+                         kScratchLimit);
   }
   if (nests_.isChain()) {
     const int64_t rows = product(nests_.row_shape);
@@ -448,7 +463,9 @@ Result<TilePlan> Planner::plan() {
 
 }  // namespace
 
-int64_t TileNestPlan::grain(size_t nest, unsigned dim) const { return grainOf(nests[nest], tilings[nest], dim); }
+int64_t TileNestPlan::grain(size_t nest, unsigned dim) const {
+  return grainOf(nests[nest], tilings[nest], dim);
+}
 
 int64_t TileNestPlan::blocks(size_t nest, unsigned dim) const {
   return ceilDiv(nests[nest].extents[dim], tilings[nest].block[dim]);
@@ -468,27 +485,30 @@ std::vector<TileChoice> tileAlternatives(const TilePlan& plan, const TileTarget&
   constexpr size_t kTiles = 4;
   for (const TileSize& size : tileSizes(nest, tiling, rowBytes(*plan.nests, contraction, tiling), target)) {
     if (choices.size() == kTiles) break;
-    const bool known = std::ranges::any_of(choices, [&](const TileChoice& c) { return c.vectors == size.vectors; });
-    if (size.vectors != plan.choice.vectors && !known) choices.push_back({.rows = size.rows, .vectors = size.vectors});
+    const bool known =
+        std::ranges::any_of(choices, [&](const TileChoice& c) { return c.vectors == size.vectors; });
+    if (size.vectors != plan.choice.vectors && !known)
+      choices.push_back({.rows = size.rows, .vectors = size.vectors});
   }
   const TileChoice& now = plan.choice;
   choices.push_back({now.rows, now.vectors, std::max<int64_t>(1, now.unit_rows / 2), now.unit_columns});
   choices.push_back({now.rows, now.vectors, now.unit_rows, std::max<int64_t>(kPanel, now.unit_columns / 2)});
-  choices.push_back({now.rows, now.vectors, 2 * now.unit_rows, std::max<int64_t>(kPanel, now.unit_columns / 2)});
+  choices.push_back(
+      {now.rows, now.vectors, 2 * now.unit_rows, std::max<int64_t>(kPanel, now.unit_columns / 2)});
   std::erase(choices, now);
   return choices;
 }
 
 std::string toString(const TileChoice& choice) {
-  return fmt::format("rows={} vectors={} unit_rows={} unit_columns={}", choice.rows, choice.vectors, choice.unit_rows,
-                     choice.unit_columns);
+  return fmt::format("rows={} vectors={} unit_rows={} unit_columns={}", choice.rows, choice.vectors,
+                     choice.unit_rows, choice.unit_columns);
 }
 
 Result<TileChoice> tileChoiceFromString(std::string_view text) {
   const std::string copy(text);
   long long rows, vectors, unit_rows, unit_columns;
-  if (std::sscanf(copy.c_str(), "rows=%lld vectors=%lld unit_rows=%lld unit_columns=%lld", &rows, &vectors, &unit_rows,
-                  &unit_columns) != 4) {
+  if (std::sscanf(copy.c_str(), "rows=%lld vectors=%lld unit_rows=%lld unit_columns=%lld", &rows, &vectors,
+                  &unit_rows, &unit_columns) != 4) {
     return invalidArgument("'{}' is no tile choice", text);
   }
   return TileChoice{rows, vectors, unit_rows, unit_columns};

@@ -20,7 +20,8 @@ using mlir::Value;
 
 SmallVector<int64_t> rowMajorStrides(llvm::ArrayRef<int64_t> shape) {
   SmallVector<int64_t> strides(shape.size(), 1);
-  for (int64_t i = static_cast<int64_t>(shape.size()) - 2; i >= 0; --i) strides[i] = strides[i + 1] * shape[i + 1];
+  for (int64_t i = static_cast<int64_t>(shape.size()) - 2; i >= 0; --i)
+    strides[i] = strides[i + 1] * shape[i + 1];
   return strides;
 }
 
@@ -103,8 +104,8 @@ class Reader {
   mlir::Block& block_;
   TileNestPlan plan_;
   llvm::DenseMap<Value, unsigned> buffer_of_;
-  llvm::DenseMap<Value, Value> alias_of_;  // of a reshape or of an init that is written in place
-  std::vector<mlir::linalg::LinalgOp> ops_;    // that wrote each nest's outputs
+  llvm::DenseMap<Value, Value> alias_of_;    // of a reshape or of an init that is written in place
+  std::vector<mlir::linalg::LinalgOp> ops_;  // that wrote each nest's outputs
 };
 
 RankedTensorType tensorType(Value value) { return mlir::dyn_cast<RankedTensorType>(value.getType()); }
@@ -134,9 +135,11 @@ Status Reader::nameResults(mlir::Operation& terminator) {
   plan_.results = terminator.getNumOperands();
   for (auto [i, value] : llvm::enumerate(terminator.getOperands())) {
     auto type = tensorType(value);
-    if (!type || !type.hasStaticShape() || type.getNumElements() == 0) return notANest("a result has no elements");
+    if (!type || !type.hasStaticShape() || type.getNumElements() == 0)
+      return notANest("a result has no elements");
     const unsigned buffer = addBuffer(TileBuffer::Kind::kResult, i, type);
-    while (mlir::isa_and_nonnull<mlir::tensor::ExpandShapeOp, mlir::tensor::CollapseShapeOp>(value.getDefiningOp())) {
+    while (mlir::isa_and_nonnull<mlir::tensor::ExpandShapeOp, mlir::tensor::CollapseShapeOp>(
+        value.getDefiningOp())) {
       if (!buffer_of_.try_emplace(value, buffer).second) return notANest("one value is returned twice");
       value = value.getDefiningOp()->getOperand(0);
     }
@@ -190,7 +193,8 @@ Result<TileAccess> Reader::accessOf(Value tensor, mlir::AffineMap map) {
 Result<TileInput> Reader::readOperand(mlir::OpOperand& operand, mlir::linalg::LinalgOp op) {
   if (!op.payloadUsesValueFromOperand(&operand)) return TileInput{};
   if (mlir::TypedAttr constant = constantOf(operand.get())) return TileInput{constant};
-  if (auto fill = operand.get().getDefiningOp<mlir::linalg::FillOp>(); fill && !buffer_of_.contains(operand.get())) {
+  if (auto fill = operand.get().getDefiningOp<mlir::linalg::FillOp>();
+      fill && !buffer_of_.contains(operand.get())) {
     if (mlir::TypedAttr constant = constantOf(fill.getInputs()[0])) return TileInput{constant};
   }
   if (!tensorType(operand.get())) return propagate(notANest("a scalar operand that is not constant"));
@@ -241,6 +245,8 @@ Status Reader::addOutputs(TileNest& nest, mlir::linalg::LinalgOp op) {
   nest.outputs.clear();
   for (mlir::OpOperand& init : op.getDpsInitsMutable()) {
     Value result = op.getTiedOpResult(&init);
+    // Vectors of bits are packed in memory and single bits are not.
+    if (tensorType(result).getElementType().isInteger(1)) return notANest("a tensor of bits");
     if (!buffer_of_.contains(result)) {
       buffer_of_[result] = addBuffer(TileBuffer::Kind::kTemporary, 0, tensorType(result));
     }
@@ -251,7 +257,8 @@ Status Reader::addOutputs(TileNest& nest, mlir::linalg::LinalgOp op) {
   return {};
 }
 
-// Permutes the dims: parallel ones in the order of the first output (largest stride first), then the reductions.
+// Permutes the dims: parallel ones in the order of the first output (largest stride first), then the
+// reductions.
 Status Reader::orderDims(TileNest& nest, mlir::linalg::LinalgOp op) {
   auto iterators = op.getIteratorTypesArray();
   SmallVector<unsigned> order(iterators.size());
@@ -306,12 +313,14 @@ bool Reader::fuseAsEpilogue(mlir::linalg::LinalgOp op) {
   if (plan_.nests.empty() || op.getNumParallelLoops() != op.getNumLoops()) return false;
   TileNest& nest = plan_.nests.back();
   mlir::linalg::LinalgOp producer = ops_.back();
-  if (!nest.reduces() || nest.epilogue || producer.getNumDpsInits() != 1 || op.getNumDpsInits() != 1) return false;
+  if (!nest.reduces() || nest.epilogue || producer.getNumDpsInits() != 1 || op.getNumDpsInits() != 1)
+    return false;
   Value sum = producer->getResult(0);
   if (!sum.hasOneUse() || sum.getUses().begin()->getOwner() != op.getOperation()) return false;
   mlir::OpOperand& use = *sum.getUses().begin();
   auto identity = [](mlir::AffineMap map) { return map.isIdentity(); };
-  if (!op.isDpsInput(&use) || !identity(op.getMatchingIndexingMap(&use)) || op.payloadUsesValueFromOperand(op.getDpsInitOperand(0)) ||
+  if (!op.isDpsInput(&use) || !identity(op.getMatchingIndexingMap(&use)) ||
+      op.payloadUsesValueFromOperand(op.getDpsInitOperand(0)) ||
       !identity(op.getMatchingIndexingMap(op.getDpsInitOperand(0)))) {
     return false;
   }
@@ -343,7 +352,8 @@ Status Reader::readPad(mlir::tensor::PadOp op) {
   auto source = mlir::dyn_cast<mlir::BlockArgument>(op.getSource());
   mlir::TypedAttr value;
   if (Value padding = op.getConstantPaddingValue()) value = constantOf(padding);
-  if (!source || source.getOwner() != &block_ || !value) return notANest("a tensor.pad of something computed");
+  if (!source || source.getOwner() != &block_ || !value)
+    return notANest("a tensor.pad of something computed");
   if (llvm::any_of(op.getStaticLow(), [](int64_t low) { return low < 0; }) ||
       llvm::any_of(op.getStaticHigh(), [](int64_t high) { return high < 0; }) || !op.getLow().empty() ||
       !op.getHigh().empty()) {
@@ -367,7 +377,8 @@ Status Reader::readPad(mlir::tensor::PadOp op) {
   return {};
 }
 
-// The longest common prefix of parallel dims by which all nests can run row by row, with temporaries of one row.
+// The longest common prefix of parallel dims by which all nests can run row by row, with temporaries of one
+// row.
 Status Reader::findRows() {
   if (!plan_.isChain()) return {};
   if (!plan_.pads.empty()) return notANest("padding inside a chain");
@@ -379,7 +390,8 @@ Status Reader::findRows() {
     const TileNest& first = plan_.nests.front();
     for (const TileNest& nest : plan_.nests) {
       if (nest.parallel < rows) return false;
-      if (!std::equal(first.extents.begin(), first.extents.begin() + rows, nest.extents.begin())) return false;
+      if (!std::equal(first.extents.begin(), first.extents.begin() + rows, nest.extents.begin()))
+        return false;
       bool good = true;
       nest.forEachAccess([&](const TileAccess& access) {
         const TileBuffer& buffer = plan_.buffers[access.buffer];
@@ -485,11 +497,14 @@ std::optional<TileCombiner> findCombiner(mlir::Block& body, unsigned result, uns
   if (!op || op->getBlock() != &body || op->getNumOperands() != 2 || !acc.hasOneUse()) return std::nullopt;
   if (op->getOperand(0) != acc && op->getOperand(1) != acc) return std::nullopt;
   static const std::pair<llvm::StringLiteral, Kind> kinds[] = {
-      {"arith.addf", Kind::ADD},           {"arith.addi", Kind::ADD},         {"arith.mulf", Kind::MUL},
-      {"arith.muli", Kind::MUL},           {"arith.maximumf", Kind::MAXIMUMF}, {"arith.maxnumf", Kind::MAXNUMF},
-      {"arith.minimumf", Kind::MINIMUMF},  {"arith.minnumf", Kind::MINNUMF},  {"arith.maxsi", Kind::MAXSI},
-      {"arith.maxui", Kind::MAXUI},        {"arith.minsi", Kind::MINSI},      {"arith.minui", Kind::MINUI},
-      {"arith.andi", Kind::AND},           {"arith.ori", Kind::OR},           {"arith.xori", Kind::XOR},
+      {"arith.addf", Kind::ADD},          {"arith.addi", Kind::ADD},
+      {"arith.mulf", Kind::MUL},          {"arith.muli", Kind::MUL},
+      {"arith.maximumf", Kind::MAXIMUMF}, {"arith.maxnumf", Kind::MAXNUMF},
+      {"arith.minimumf", Kind::MINIMUMF}, {"arith.minnumf", Kind::MINNUMF},
+      {"arith.maxsi", Kind::MAXSI},       {"arith.maxui", Kind::MAXUI},
+      {"arith.minsi", Kind::MINSI},       {"arith.minui", Kind::MINUI},
+      {"arith.andi", Kind::AND},          {"arith.ori", Kind::OR},
+      {"arith.xori", Kind::XOR},
   };
   for (const auto& [name, kind] : kinds) {
     if (op->getName().getStringRef() == name) return TileCombiner{op, kind};

@@ -37,8 +37,12 @@ struct Candidate {
 // Compiles the tasks for one variant.
 class VariantCompiler {
  public:
-  VariantCompiler(std::span<const Task> tasks, const CodegenOptions& options, const Variant& variant, bool tune)
-      : tasks_(tasks), options_(options), variant_(variant), tune_(tune && options.measure),
+  VariantCompiler(std::span<const Task> tasks, const CodegenOptions& options, const Variant& variant,
+                  bool tune)
+      : tasks_(tasks),
+        options_(options),
+        variant_(variant),
+        tune_(tune && options.measure),
         target_(tileTarget(variant, options.threads)) {}
 
   Result<CodeBlob> compile();
@@ -57,9 +61,9 @@ class VariantCompiler {
   const Variant& variant_;
   bool tune_;
   TileTarget target_;
-  std::vector<Candidate> candidates_;                 // of one task side by side, the default first
-  std::unordered_map<uint64_t, size_t> first_of_;     // hash → the task's first candidate
-  std::mutex mlir_;                                   // one thread at a time is in the tasks' MLIR context
+  std::vector<Candidate> candidates_;              // of one task side by side, the default first
+  std::unordered_map<uint64_t, size_t> first_of_;  // hash → the task's first candidate
+  std::mutex mlir_;                                // one thread at a time is in the tasks' MLIR context
 };
 
 void VariantCompiler::propose() {
@@ -82,7 +86,8 @@ void VariantCompiler::proposeFor(size_t task) {
   if (!plan || known || !tune_) return;
   const TilePlan first = *plan;
   for (const TileChoice& other : tileAlternatives(first, target_)) {
-    if (auto alternative = planTile(block, target_, other); alternative && alternative->choice != first.choice) {
+    if (auto alternative = planTile(block, target_, other);
+        alternative && alternative->choice != first.choice) {
       candidates_.push_back({task, std::move(*alternative), {}});
     }
   }
@@ -109,7 +114,8 @@ Status VariantCompiler::assembleAll() {
     for (size_t i = next++; i < candidates_.size(); i = next++) {
       Status status = assembleOne(candidates_[i], i);
       std::lock_guard lock(mutex);
-      if (!status.ok() && first_error.ok()) first_error = status.withContext(tasks_[candidates_[i].task].name);
+      if (!status.ok() && first_error.ok())
+        first_error = status.withContext(tasks_[candidates_[i].task].name);
       if (!first_error.ok()) return;
       if (options_.progress) options_.progress(++done, candidates_.size(), variant_.name);
     }
@@ -161,7 +167,8 @@ Result<CodeBlob> VariantCompiler::bestBlob() const {
   for (const Task& task : tasks_) exports.push_back({task.name, &best[task.hash]->object});
   if (tune_ && options_.cache.store) {
     for (const auto& [hash, candidate] : best) {
-      if (candidate->plan.contraction) options_.cache.store(hash, variant_.name, toString(candidate->plan.choice));
+      if (candidate->plan.contraction)
+        options_.cache.store(hash, variant_.name, toString(candidate->plan.choice));
     }
   }
   return makeBlob(exports);
@@ -189,7 +196,8 @@ class CpuGenerator : public CodeGenerator {
   Estimate estimate(const Task& task) const override {
     Estimate estimate;
     if (auto plan = planTile(*task.block, TileTarget{})) {
-      estimate.seconds = kLaunchSeconds + std::max(plan->flops / kFlopsPerSecond, plan->bytes / kBytesPerSecond);
+      estimate.seconds =
+          kLaunchSeconds + std::max(plan->flops / kFlopsPerSecond, plan->bytes / kBytesPerSecond);
     } else {
       double bytes = 0;
       for (mlir::Type type : task.block->getArgumentTypes()) {
@@ -202,8 +210,10 @@ class CpuGenerator : public CodeGenerator {
     return estimate;
   }
 
-  // Only the last variant, this machine's best, is tuned: the others are for machines that cannot be measured here.
-  Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks, const CodegenOptions& options) const override {
+  // Only the last variant, this machine's best, is tuned: the others are for machines that cannot be measured
+  // here.
+  Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks,
+                                        const CodegenOptions& options) const override {
     std::vector<CodeBlob> blobs;
     if (tasks.empty()) return blobs;
     const std::vector<Variant> variants = cpu::hostVariants();

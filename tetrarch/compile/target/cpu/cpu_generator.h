@@ -1,4 +1,5 @@
-// The code generator for CPUs: shared objects for x86-64-v3 and, where this machine has AVX-512, for x86-64-v4.
+// The code generator for CPUs: shared objects for x86-64-v3 and, where this machine has AVX-512, for
+// x86-64-v4.
 #pragma once
 
 #include <memory>

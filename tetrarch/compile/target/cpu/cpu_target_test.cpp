@@ -1,5 +1,5 @@
-// Tasks of every normal form, at random shapes and types, through the tiles of each variant against the general path;
-// and what only the general path takes, against values worked out here.
+// Tasks of every normal form, at random shapes and types, through the tiles of each variant against the
+// general path; and what only the general path takes, against values worked out here.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -62,8 +62,8 @@ class CpuTarget : public testing::Test {
       for (size_t i = 0; i < tasks_.size(); ++i) {
         auto difference = compareKernels(blob, *reference, i, tasks_[i], 2, i + 1);
         ASSERT_TRUE(difference.has_value()) << difference.error().toString();
-        EXPECT_LE(difference->relative, tolerance)
-            << blob.features << " at " << difference->at << ":\n" << textOf(tasks_[i]);
+        EXPECT_LE(difference->relative, tolerance) << blob.features << " at " << difference->at << ":\n"
+                                                   << textOf(tasks_[i]);
       }
     }
   }
@@ -83,7 +83,9 @@ class CpuTarget : public testing::Test {
   std::vector<Task> tasks_;
 };
 
-int pick(std::minstd_rand& random, int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); }
+int pick(std::minstd_rand& random, int low, int high) {
+  return std::uniform_int_distribution<int>(low, high)(random);
+}
 
 TEST_F(CpuTarget, ConvolutionsOfRandomShapes) {
   std::minstd_rand random(7);
@@ -122,9 +124,12 @@ TEST_F(CpuTarget, MatrixProductsOfRandomShapes) {
 
 TEST_F(CpuTarget, MatrixProductsOfEveryElementType) {
   std::string text;
-  for (auto [operand, sum, extend, tolerance] : {std::tuple("f64", "f64", "", 1e-12), {"f16", "f32", "extf", 1e-5},
-                                                 {"bf16", "f32", "extf", 1e-5}, {"i8", "i32", "extsi", 0.0},
-                                                 {"i16", "i64", "extsi", 0.0}, {"i32", "i32", "", 0.0}}) {
+  for (auto [operand, sum, extend, tolerance] : {std::tuple("f64", "f64", "", 1e-12),
+                                                 {"f16", "f32", "extf", 1e-5},
+                                                 {"bf16", "f32", "extf", 1e-5},
+                                                 {"i8", "i32", "extsi", 0.0},
+                                                 {"i16", "i64", "extsi", 0.0},
+                                                 {"i32", "i32", "", 0.0}}) {
     for (bool packed : {false, true}) {
       ProductText p;
       p.name = fmt::format("product_{}_{}", operand, packed);
@@ -138,22 +143,23 @@ TEST_F(CpuTarget, MatrixProductsOfEveryElementType) {
 }
 
 TEST_F(CpuTarget, ElementwiseTransposesAndBroadcasts) {
-  const std::string text = elementwiseText("transpose", "f32", {5, 18, 33}, {{{2, 0, 1}, "f32"}}, "identity") +
-                           elementwiseText("transpose_back", "f32", {5, 18, 33}, {{{1, 0, 2}, "f32"}}, "identity") +
-                           elementwiseText("add_column", "f32", {19, 35}, {{{0, 1}, "f32"}, {{0}, "f32"}}, "add") +
-                           elementwiseText("add_row", "f32", {19, 35}, {{{0, 1}, "f32"}, {{1}, "f32"}}, "add") +
-                           elementwiseText("add_scalar", "f32", {2011}, {{{0}, "f32"}, {{}, "f32"}}, "add") +
-                           elementwiseText("scalars", "f32", {}, {{{}, "f32"}, {{}, "f32"}}, "add") +
-                           elementwiseText("outer", "f32", {37, 21}, {{{0}, "f32"}, {{1}, "f32"}}, "add") +
-                           elementwiseText("narrow", "f32", {301, 3}, {{{0, 1}, "f32"}, {{1}, "f32"}}, "add") +
-                           elementwiseText("long", "f32", {100003}, {{{0}, "f32"}, {{0}, "f32"}}, "add") +
-                           elementwiseText("doubles", "f64", {77, 13}, {{{0, 1}, "f64"}, {{1}, "f64"}}, "add") +
-                           elementwiseText("integers", "i32", {77, 13}, {{{0, 1}, "i32"}, {{1}, "i32"}}, "addi") +
-                           elementwiseText("bytes", "i8", {1000}, {{{0}, "i8"}, {{0}, "i8"}}, "addi") +
-                           elementwiseText("compare", "i8", {515}, {{{0}, "f32"}, {{0}, "f32"}}, "less") +
-                           elementwiseText("half", "f16", {515}, {{{0}, "f16"}, {{0}, "f16"}}, "add_as_f32") +
-                           elementwiseText("bfloat", "bf16", {515}, {{{0}, "bf16"}, {{0}, "bf16"}}, "add_as_f32") +
-                           elementwiseText("index", "f32", {9, 37}, {{{0, 1}, "f32"}}, "add_index");
+  const std::string text =
+      elementwiseText("transpose", "f32", {5, 18, 33}, {{{2, 0, 1}, "f32"}}, "identity") +
+      elementwiseText("transpose_back", "f32", {5, 18, 33}, {{{1, 0, 2}, "f32"}}, "identity") +
+      elementwiseText("add_column", "f32", {19, 35}, {{{0, 1}, "f32"}, {{0}, "f32"}}, "add") +
+      elementwiseText("add_row", "f32", {19, 35}, {{{0, 1}, "f32"}, {{1}, "f32"}}, "add") +
+      elementwiseText("add_scalar", "f32", {2011}, {{{0}, "f32"}, {{}, "f32"}}, "add") +
+      elementwiseText("scalars", "f32", {}, {{{}, "f32"}, {{}, "f32"}}, "add") +
+      elementwiseText("outer", "f32", {37, 21}, {{{0}, "f32"}, {{1}, "f32"}}, "add") +
+      elementwiseText("narrow", "f32", {301, 3}, {{{0, 1}, "f32"}, {{1}, "f32"}}, "add") +
+      elementwiseText("long", "f32", {100003}, {{{0}, "f32"}, {{0}, "f32"}}, "add") +
+      elementwiseText("doubles", "f64", {77, 13}, {{{0, 1}, "f64"}, {{1}, "f64"}}, "add") +
+      elementwiseText("integers", "i32", {77, 13}, {{{0, 1}, "i32"}, {{1}, "i32"}}, "addi") +
+      elementwiseText("bytes", "i8", {1000}, {{{0}, "i8"}, {{0}, "i8"}}, "addi") +
+      elementwiseText("compare", "i8", {515}, {{{0}, "f32"}, {{0}, "f32"}}, "less") +
+      elementwiseText("half", "f16", {515}, {{{0}, "f16"}, {{0}, "f16"}}, "add_as_f32") +
+      elementwiseText("bfloat", "bf16", {515}, {{{0}, "bf16"}, {{0}, "bf16"}}, "add_as_f32") +
+      elementwiseText("index", "f32", {9, 37}, {{{0, 1}, "f32"}}, "add_index");
   expectSame(text, 0);
 }
 
@@ -166,17 +172,21 @@ TEST_F(CpuTarget, ReductionsOverEveryDim) {
       text += reductionText(name, "f32", {5, 18, 37}, dims, kind);
     }
   }
-  for (const char* kind : {"mulf", "minimumf", "maxnumf"}) text += reductionText(kind, "f32", {5, 37}, {1}, kind);
-  text += reductionText("sum_i32", "i32", {7, 50}, {1}, "addi") + reductionText("or_i8", "i8", {7, 50}, {1}, "ori") +
-          reductionText("sum_f64", "f64", {7, 50}, {1}, "addf") + reductionText("long", "f32", {3, 10007}, {1}, "addf") +
+  for (const char* kind : {"mulf", "minimumf", "maxnumf"})
+    text += reductionText(kind, "f32", {5, 37}, {1}, kind);
+  text += reductionText("sum_i32", "i32", {7, 50}, {1}, "addi") +
+          reductionText("or_i8", "i8", {7, 50}, {1}, "ori") +
+          reductionText("sum_f64", "f64", {7, 50}, {1}, "addf") +
+          reductionText("long", "f32", {3, 10007}, {1}, "addf") +
           reductionText("short", "f32", {1000, 3}, {1}, "addf") + argmaxText("argmax", 19, 45);
   expectSame(text, 3e-6);
 }
 
 TEST_F(CpuTarget, Windows) {
-  const std::string text = poolText("max_pool", 13, 17, 20, 3, 2, 1, "maximumf") +
-                           poolText("sum_pool", 9, 9, 64, 2, 2, 0, "addf") + poolText("odd", 7, 8, 5, 3, 1, 1, "maximumf") +
-                           depthwiseText("depthwise", 14, 15, 40, 3, 1) + depthwiseText("depthwise_s2", 14, 15, 3, 5, 2);
+  const std::string text =
+      poolText("max_pool", 13, 17, 20, 3, 2, 1, "maximumf") +
+      poolText("sum_pool", 9, 9, 64, 2, 2, 0, "addf") + poolText("odd", 7, 8, 5, 3, 1, 1, "maximumf") +
+      depthwiseText("depthwise", 14, 15, 40, 3, 1) + depthwiseText("depthwise_s2", 14, 15, 3, 5, 2);
   expectSame(text, 2e-6);
 }
 
@@ -253,7 +263,9 @@ TEST_F(CpuTarget, LoopsOverTensorsTakeTheGeneralPath) {
 }
 
 TEST_F(CpuTarget, ReturnsAnOperandUnchanged) {
-  parse("func.func @same(%a: tensor<7xf32>) -> (tensor<7xf32>, tensor<7xf32>) { return %a, %a : tensor<7xf32>, tensor<7xf32> }");
+  parse(
+      "func.func @same(%a: tensor<7xf32>) -> (tensor<7xf32>, tensor<7xf32>) { return %a, %a : tensor<7xf32>, "
+      "tensor<7xf32> }");
   std::vector<Tensor> operands = *makeOperands(tasks_[0], 3);
   for (const Tensor& result : run(operands)) {
     for (int i = 0; i < 7; ++i) EXPECT_EQ(result.getDouble(i), operands[0].getDouble(i));
@@ -342,10 +354,11 @@ TEST_F(CpuTarget, MathFunctionsAreAccurate) {
     double low, high, tolerance;
   };
   const Row rows[] = {
-      {"exp", std::exp, -87, 88, 4e-7},      {"log", std::log, 1e-6, 1e6, 4e-7}, {"tanh", std::tanh, -9, 9, 4e-7},
-      {"erf", std::erf, -4, 4, 4e-7},        {"sin", std::sin, -30, 30, 1e-6},   {"cos", std::cos, -30, 30, 1e-6},
-      {"log1p", std::log1p, -0.9, 100, 4e-7}, {"expm1", std::expm1, -5, 20, 4e-7}, {"atan", std::atan, -50, 50, 4e-7},
-      {"sqrt", std::sqrt, 0, 1e6, 1e-7},
+      {"exp", std::exp, -87, 88, 4e-7},       {"log", std::log, 1e-6, 1e6, 4e-7},
+      {"tanh", std::tanh, -9, 9, 4e-7},       {"erf", std::erf, -4, 4, 4e-7},
+      {"sin", std::sin, -30, 30, 1e-6},       {"cos", std::cos, -30, 30, 1e-6},
+      {"log1p", std::log1p, -0.9, 100, 4e-7}, {"expm1", std::expm1, -5, 20, 4e-7},
+      {"atan", std::atan, -50, 50, 4e-7},     {"sqrt", std::sqrt, 0, 1e6, 1e-7},
   };
   for (const Row& row : rows) {
     parse(elementwiseText("f", "f32", {4096}, {{{0}, "f32"}}, fmt::format("math.{}", row.op)));
@@ -364,8 +377,11 @@ TEST_F(CpuTarget, MathFunctionsAreAccurate) {
 
 TEST_F(CpuTarget, MathFunctionsKeepInfinitiesAndNans) {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
-  for (auto [op, exact] : {std::pair<const char*, double (*)(double)>("exp", std::exp), {"log", std::log},
-                           {"tanh", std::tanh}, {"erf", std::erf}, {"sqrt", std::sqrt}}) {
+  for (auto [op, exact] : {std::pair<const char*, double (*)(double)>("exp", std::exp),
+                           {"log", std::log},
+                           {"tanh", std::tanh},
+                           {"erf", std::erf},
+                           {"sqrt", std::sqrt}}) {
     parse(elementwiseText("f", "f32", {32}, {{{0}, "f32"}}, fmt::format("math.{}", op)));
     const double values[] = {inf, -inf, nan, 0.0, -1000, 1000, 1e-30};
     Tensor input = *Tensor::create(ElementType::F32, {32});
@@ -378,7 +394,8 @@ TEST_F(CpuTarget, MathFunctionsKeepInfinitiesAndNans) {
       } else if (std::isinf(expected)) {
         EXPECT_EQ(got, expected) << op << "(" << values[i] << ")";
       } else {
-        EXPECT_NEAR(got, expected, 1e-5 * std::max(1.0f, std::abs(expected))) << op << "(" << values[i] << ")";
+        EXPECT_NEAR(got, expected, 1e-5 * std::max(1.0f, std::abs(expected)))
+            << op << "(" << values[i] << ")";
       }
     }
   }

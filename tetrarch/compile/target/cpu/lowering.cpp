@@ -41,9 +41,10 @@ SmallVector<mlir::RankedTensorType> bufferTypes(mlir::Block& block) {
   return types;
 }
 
-// The function body(buffers…, begin, end, scratch) on memrefs that lower to bare pointers. Results alias nothing.
-mlir::func::FuncOp makeBody(mlir::OpBuilder& b, mlir::Location loc, mlir::Block& task, llvm::ArrayRef<mlir::Type> memrefs,
-                            int64_t scratch_bytes) {
+// The function body(buffers…, begin, end, scratch) on memrefs that lower to bare pointers. Results alias
+// nothing.
+mlir::func::FuncOp makeBody(mlir::OpBuilder& b, mlir::Location loc, mlir::Block& task,
+                            llvm::ArrayRef<mlir::Type> memrefs, int64_t scratch_bytes) {
   SmallVector<mlir::Type> inputs(memrefs);
   inputs.append(2, b.getIndexType());
   if (scratch_bytes > 0) inputs.push_back(mlir::MemRefType::get({scratch_bytes}, b.getI8Type()));
@@ -127,8 +128,8 @@ void addEntryPoint(llvm::Module& module, const std::string& symbol, size_t buffe
   b.CreateRetVoid();
 }
 
-Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std::string& symbol, size_t buffers,
-                             bool scratch, mlir::PassManager& pm, Complaints& complaints,
+Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std::string& symbol,
+                             size_t buffers, bool scratch, mlir::PassManager& pm, Complaints& complaints,
                              llvm::LLVMContext& context) {
   addLlvmLowering(pm);
   if (mlir::failed(pm.run(module))) {
@@ -136,7 +137,8 @@ Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std:
   }
   LoweredKernel kernel;
   kernel.module = mlir::translateModuleToLLVMIR(module, context, symbol);
-  if (!kernel.module) return internalError("task '{}' could not be translated to LLVM: {}", task.name, complaints.text());
+  if (!kernel.module)
+    return internalError("task '{}' could not be translated to LLVM: {}", task.name, complaints.text());
   addEntryPoint(*kernel.module, symbol, buffers, scratch);
   kernel.entry.symbol = symbol;
   kernel.buffers = buffers;
@@ -176,8 +178,8 @@ Result<LoweredKernel> lowerTiled(const Task& task, const TilePlan& plan, const s
   b.setInsertionPointToEnd(&function.front());
   mlir::func::ReturnOp::create(b, loc);
   mlir::PassManager pm(mlir_context);
-  TET_ASSIGN_OR_RETURN(LoweredKernel kernel, toLlvm(*module, task, symbol, memrefs.size(), plan.scratch_bytes > 0, pm,
-                                                    complaints, context));
+  TET_ASSIGN_OR_RETURN(LoweredKernel kernel, toLlvm(*module, task, symbol, memrefs.size(),
+                                                    plan.scratch_bytes > 0, pm, complaints, context));
   kernel.entry.units = plan.units;
   kernel.entry.granularity = plan.granularity;
   kernel.entry.scratch_bytes = plan.scratch_bytes;
@@ -209,15 +211,16 @@ Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, 
       continue;
     }
     map.map(argument, mlir::bufferization::ToTensorOp::create(b, loc, argument.getType(),
-                                                               function.getArgument(argument.getArgNumber()),
-                                                               /*restrict=*/true));
+                                                              function.getArgument(argument.getArgNumber()),
+                                                              /*restrict=*/true));
   }
   for (mlir::Operation& op : task.block->without_terminator()) b.clone(op, map);
   for (auto [i, value] : llvm::enumerate(task.block->getTerminator()->getOperands())) {
     if (mlir::cast<mlir::RankedTensorType>(value.getType()).getNumElements() == 0) continue;
-    mlir::bufferization::MaterializeInDestinationOp::create(b, loc, mlir::Type(), map.lookupOrDefault(value),
-                                                            function.getArgument(task.block->getNumArguments() + i),
-                                                            /*restrict=*/true, /*writable=*/true);
+    mlir::bufferization::MaterializeInDestinationOp::create(
+        b, loc, mlir::Type(), map.lookupOrDefault(value),
+        function.getArgument(task.block->getNumArguments() + i),
+        /*restrict=*/true, /*writable=*/true);
   }
   mlir::func::ReturnOp::create(b, loc);
   mlir::PassManager pm(mlir_context);

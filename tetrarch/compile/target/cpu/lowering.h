@@ -25,7 +25,8 @@ struct LoweredKernel {
 Result<LoweredKernel> lowerTiled(const Task& task, const TilePlan& plan, const std::string& symbol,
                                  llvm::LLVMContext& context);
 
-// Whatever the block holds: buffers are assigned, linalg becomes scalar loops, LLVM vectorises what it can. One unit.
+// Whatever the block holds: buffers are assigned, linalg becomes scalar loops, LLVM vectorises what it can.
+// One unit.
 Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, llvm::LLVMContext& context);
 
 }  // namespace tetrarch::compile::cpu

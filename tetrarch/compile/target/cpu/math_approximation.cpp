@@ -27,7 +27,8 @@ class Floats {
 
   Value constant(double value) {
     mlir::TypedAttr element = b_.getFloatAttr(mlir::getElementTypeOrSelf(type_), value);
-    if (auto vector = mlir::dyn_cast<mlir::VectorType>(type_)) element = mlir::DenseElementsAttr::get(vector, element);
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(type_))
+      element = mlir::DenseElementsAttr::get(vector, element);
     return arith::ConstantOp::create(b_, loc_, element);
   }
   Value mul(Value a, Value b) { return arith::MulFOp::create(b_, loc_, a, b); }
@@ -54,8 +55,9 @@ mlir::Type withElement(mlir::Type type, mlir::Type element) {
   return vector ? vector.clone(element) : element;
 }
 
-// sin and cos of f32. x = k * pi/2 + r with |r| <= pi/4, found in f64 with pi/2 in two parts (exact enough for |x| up to
-// 1e15), then the Taylor-like minimax polynomials of both on r in f32; k mod 4 says which of them, and its sign.
+// sin and cos of f32. x = k * pi/2 + r with |r| <= pi/4, found in f64 with pi/2 in two parts (exact enough
+// for |x| up to 1e15), then the Taylor-like minimax polynomials of both on r in f32; k mod 4 says which of
+// them, and its sign.
 template <typename Op, int kQuarter>
 class TrigonometricPattern : public mlir::OpRewritePattern<Op> {
  public:
@@ -75,15 +77,18 @@ class TrigonometricPattern : public mlir::OpRewritePattern<Op> {
     Value z = f.mul(r, r);
     Value sine = f.polynomial(z, {-1.6666667163e-01, 8.3333337680e-03, -1.9841270114e-04, 2.7557314297e-06});
     sine = f.fma(f.mul(r, z), sine, r);
-    Value cosine = f.polynomial(z, {1.0, -0.5, 4.1666667908e-02, -1.3888889225e-03, 2.4801587642e-05, -2.7557314297e-07});
+    Value cosine = f.polynomial(
+        z, {1.0, -0.5, 4.1666667908e-02, -1.3888889225e-03, 2.4801587642e-05, -2.7557314297e-07});
     // The quarter 0…3 as a float: conversion to an integer would be undefined for huge and non-finite x.
     Value turn = arith::AddFOp::create(b, loc, k, d.constant(kQuarter));
     Value turns = math::FloorOp::create(b, loc, d.mul(turn, d.constant(0.25)));
     Value quarter = d.fma(turns, d.constant(-4.0), turn);
-    Value one = d.compare(arith::CmpFPredicate::OEQ, quarter, 1.0), three = d.compare(arith::CmpFPredicate::OEQ, quarter, 3.0);
+    Value one = d.compare(arith::CmpFPredicate::OEQ, quarter, 1.0),
+          three = d.compare(arith::CmpFPredicate::OEQ, quarter, 3.0);
     Value value = arith::SelectOp::create(b, loc, arith::OrIOp::create(b, loc, one, three), cosine, sine);
     Value negative = arith::NegFOp::create(b, loc, value);
-    b.replaceOpWithNewOp<arith::SelectOp>(op, d.compare(arith::CmpFPredicate::OGE, quarter, 2.0), negative, value);
+    b.replaceOpWithNewOp<arith::SelectOp>(op, d.compare(arith::CmpFPredicate::OGE, quarter, 2.0), negative,
+                                          value);
     return mlir::success();
   }
 };
@@ -107,6 +112,8 @@ class MathApproximationPass : public mlir::PassWrapper<MathApproximationPass, ml
 
 }  // namespace
 
-std::unique_ptr<mlir::Pass> createMathApproximationPass() { return std::make_unique<MathApproximationPass>(); }
+std::unique_ptr<mlir::Pass> createMathApproximationPass() {
+  return std::make_unique<MathApproximationPass>();
+}
 
 }  // namespace tetrarch::compile::cpu

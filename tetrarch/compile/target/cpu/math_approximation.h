@@ -9,8 +9,8 @@ class Pass;
 
 namespace tetrarch::compile::cpu {
 
-// Replaces exp, log, tanh, erf, sin, cos and their like on f32 scalars and vectors, with errors of a few ulp (the
-// tests state them). What it leaves goes to libm.
+// Replaces exp, log, tanh, erf, sin, cos and their like on f32 scalars and vectors, with errors of a few ulp
+// (the tests state them). What it leaves goes to libm.
 std::unique_ptr<mlir::Pass> createMathApproximationPass();
 
 }  // namespace tetrarch::compile::cpu

@@ -48,11 +48,13 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Variant& variant) {
   if (!target) return nullptr;
   llvm::TargetOptions options;
   options.FunctionSections = true;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, variant.name, "", options, llvm::Reloc::PIC_, llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, variant.name, "", options, llvm::Reloc::PIC_,
+                                  llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
 }
 
-// The loops were tiled and vectorised by hand: LLVM must use the full registers and leave the calls' order alone.
+// The loops were tiled and vectorised by hand: LLVM must use the full registers and leave the calls' order
+// alone.
 void setAttributes(llvm::Module& module, const Variant& variant) {
   const std::string bits = std::to_string(variant.vector_bytes * 8);
   for (llvm::Function& function : module) {
@@ -67,8 +69,8 @@ void setAttributes(llvm::Module& module, const Variant& variant) {
 
 bool isBfloat(llvm::Type* type) { return type->getScalarType()->isBFloatTy(); }
 
-// bf16 in memory as integers: where a processor has no bf16, LLVM would keep values as f32 and call a library to
-// narrow them again. The conversions themselves are integer arithmetic by now.
+// bf16 in memory as integers: where a processor has no bf16, LLVM would keep values as f32 and call a library
+// to narrow them again. The conversions themselves are integer arithmetic by now.
 void moveBfloatsAsIntegers(llvm::Module& module) {
   auto integerType = [](llvm::Type* type) {
     return type->getWithNewType(llvm::Type::getInt16Ty(type->getContext()));
@@ -89,10 +91,12 @@ void moveBfloatsAsIntegers(llvm::Module& module) {
     llvm::IRBuilder<> b(move);
     if (auto* store = llvm::dyn_cast<llvm::StoreInst>(move)) {
       llvm::Value* value = store->getValueOperand();
-      b.CreateAlignedStore(b.CreateBitCast(value, integerType(value->getType())), store->getPointerOperand(), store->getAlign());
+      b.CreateAlignedStore(b.CreateBitCast(value, integerType(value->getType())), store->getPointerOperand(),
+                           store->getAlign());
     } else {
       auto* load = llvm::cast<llvm::LoadInst>(move);
-      llvm::Value* bits = b.CreateAlignedLoad(integerType(load->getType()), load->getPointerOperand(), load->getAlign());
+      llvm::Value* bits =
+          b.CreateAlignedLoad(integerType(load->getType()), load->getPointerOperand(), load->getAlign());
       load->replaceAllUsesWith(b.CreateBitCast(bits, load->getType()));
     }
     move->eraseFromParent();
@@ -131,7 +135,9 @@ class TemporaryFolder {
  public:
   static Result<TemporaryFolder> create() {
     std::string pattern = (fs::temp_directory_path() / "tetrarch-link-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) return fail(StatusCode::kResourceExhausted, "no temporary folder can be made in {}", fs::temp_directory_path().string());
+    if (!mkdtemp(pattern.data()))
+      return fail(StatusCode::kResourceExhausted, "no temporary folder can be made in {}",
+                  fs::temp_directory_path().string());
     return TemporaryFolder(pattern);
   }
   TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
@@ -178,7 +184,8 @@ void addTable(llvm::Module& module, std::span<const Export> exports) {
   auto number = [&](int64_t value) { return llvm::ConstantInt::get(i64, value); };
   for (const auto& [name, object] : exports) {
     auto* text = llvm::ConstantDataArray::getString(context, name);
-    auto* global = new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::PrivateLinkage, text);
+    auto* global =
+        new llvm::GlobalVariable(module, text->getType(), true, llvm::GlobalValue::PrivateLinkage, text);
     auto function = module.getOrInsertFunction(object->entry.symbol, llvm::Type::getVoidTy(context));
     auto* callee = llvm::cast<llvm::Function>(function.getCallee());
     callee->setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -187,7 +194,8 @@ void addTable(llvm::Module& module, std::span<const Export> exports) {
               number(object->entry.scratch_bytes), number(object->buffers)}));
   }
   auto* array = llvm::ConstantArray::get(llvm::ArrayType::get(row, rows.size()), rows);
-  auto* kernels = new llvm::GlobalVariable(module, array->getType(), true, llvm::GlobalValue::PrivateLinkage, array);
+  auto* kernels =
+      new llvm::GlobalVariable(module, array->getType(), true, llvm::GlobalValue::PrivateLinkage, array);
   auto word = [&](uint64_t value) { return llvm::ConstantInt::get(i32, value); };
   auto* table = llvm::ConstantStruct::getAnon({word(TET_CPU_MODULE_MAGIC), word(TET_CPU_MODULE_VERSION),
                                                word(sizeof(tet_cpu_kernel)), word(rows.size()), kernels});
@@ -204,11 +212,13 @@ Result<std::vector<std::byte>> readBytes(const fs::path& path) {
   return bytes;
 }
 
-Status runLinker(const std::string& linker, const TemporaryFolder& folder, std::vector<std::string> arguments) {
+Status runLinker(const std::string& linker, const TemporaryFolder& folder,
+                 std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {linker, "-shared", "--gc-sections", "-z", "relro", "-z", "now"});
   const std::string log = (folder / "log").string();
   llvm::SmallVector<llvm::StringRef> refs(arguments.begin(), arguments.end());
-  const std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""), llvm::StringRef(log), llvm::StringRef(log)};
+  const std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""), llvm::StringRef(log),
+                                                      llvm::StringRef(log)};
   std::string error;
   if (llvm::sys::ExecuteAndWait(linker, refs, std::nullopt, redirects, 0, 0, &error) == 0) return {};
   std::ifstream in(log);
@@ -227,7 +237,8 @@ std::vector<Variant> hostVariants() {
     llvm::StringRef(row.features).split(needed, ' ');
     const bool runs = llvm::all_of(needed, [&](llvm::StringRef feature) { return host.lookup(feature); });
     // The general variant is made even where it cannot be tried.
-    if (runs || variants.empty()) variants.push_back({row.name, row.features, row.vector_bytes, row.vector_registers});
+    if (runs || variants.empty())
+      variants.push_back({row.name, row.features, row.vector_bytes, row.vector_registers});
   }
   return variants;
 }
@@ -267,7 +278,8 @@ Result<std::vector<std::byte>> link(std::span<const Export> exports, const Varia
   TET_RETURN_IF_ERROR(add("table.o", table));
   std::set<const ObjectCode*> seen;
   for (const Export& e : exports) {
-    if (seen.insert(e.object).second) TET_RETURN_IF_ERROR(add(std::to_string(seen.size()) + ".o", e.object->bytes));
+    if (seen.insert(e.object).second)
+      TET_RETURN_IF_ERROR(add(std::to_string(seen.size()) + ".o", e.object->bytes));
   }
   TET_RETURN_IF_ERROR(runLinker(linker, folder, std::move(arguments)));
   return readBytes(output);

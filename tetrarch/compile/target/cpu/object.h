@@ -11,9 +11,9 @@ namespace tetrarch::compile::cpu {
 
 // A processor to make code for; one row each in object.cpp.
 struct Variant {
-  std::string name;         // LLVM's name of the processor: "x86-64-v3"
-  std::string features;     // what a device must have, spelled as CodeBlob::features
-  int64_t vector_bytes;     // of one register
+  std::string name;      // LLVM's name of the processor: "x86-64-v3"
+  std::string features;  // what a device must have, spelled as CodeBlob::features
+  int64_t vector_bytes;  // of one register
   int64_t vector_registers;
 };
 // Those that this machine can run, the most general first.
