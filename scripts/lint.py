@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -78,16 +79,13 @@ def tidy_is_clean(source: str) -> bool:
 
 def file_lists(fix: bool) -> bool:
     """Each source below tetrarch/ is named in a CMakeLists.txt, so that no test is forgotten."""
-    missing = []
-    for name in tracked("tetrarch/*.cpp"):
-        source = ROOT / name
-        lists = [
-            folder / "CMakeLists.txt" for folder in source.parents if folder.is_relative_to(ROOT / "tetrarch")
-        ]
-        text = "".join(file.read_text(encoding="utf-8") for file in lists if file.exists())
-        suite = f"tetrarch_conformance({source.stem.removesuffix('_conformance')}"  # names its own source
-        if source.name not in text and suite not in text:
-            missing.append(name)
+    named, suites = set(), set()
+    for name in tracked("tetrarch/**CMakeLists.txt"):
+        file = ROOT / name
+        text = file.read_text(encoding="utf-8")
+        named |= {(file.parent / source).resolve() for source in re.findall(r"[\w./-]+\.cpp", text)}
+        suites |= {f"{suite}_conformance.cpp" for suite in re.findall(r"tetrarch_conformance\((\w+)", text)}
+    missing = [n for n in tracked("tetrarch/*.cpp") if ROOT / n not in named and Path(n).name not in suites]
     for name in missing:
         print(f"{name}: no CMakeLists.txt names it, so nothing builds it", file=sys.stderr)
     return not missing
