@@ -9,9 +9,9 @@
  *  1. Little-endian, natural alignment, no padding inside structs, tables back to back in the order above.
  *  2. A launch of units [begin, end) runs a pass of kind UNITS over items_per_unit * (end - begin) work-items
  * of dimension 0 with global offset items_per_unit * begin, and a pass of kind WHOLE over `items` work-items.
- *  3. local_items is the work-group's size; 0 leaves it to the device, which defines TET_LOCAL_ITEMS when it builds the
- *     source. The work-items are rounded up to whole groups: a kernel takes the argument ITEM_END, the number of work-
- *     items in the range's end, and does nothing in a work-item at or beyond it.
+ *  3. local_items is the work-group's size; 0 leaves it to the device, which defines TET_LOCAL_ITEMS when it
+ * builds the source. The work-items are rounded up to whole groups: a kernel takes the argument ITEM_END, the
+ * number of work- items in the range's end, and does nothing in a work-item at or beyond it.
  *  4. Buffers of a task are its inputs, then its outputs. Workspace is one buffer of the entry's
  * workspace_bytes with any content, of which an argument sees the bytes from its `value` on; that is a
  * multiple of 4096.

@@ -10,13 +10,14 @@ namespace tetrarch {
 namespace {
 
 constexpr std::array<ElementTypeInfo, kElementTypeCount> kInfos = {{
-#define ELEMENT_TYPE(id, name, bytes, bits, numpy, onnx, kind) {name, bytes, bits, numpy, onnx, ElementKind::kind},
+#define ELEMENT_TYPE(id, name, bytes, bits, numpy, onnx, kind) \
+  {name, bytes, bits, numpy, onnx, ElementKind::kind},
 #include "tetrarch/base/element_type.def"
 #undef ELEMENT_TYPE
 }};
 
-// A binary float format of at most 16 bits: `exponent` and `mantissa` bits, and whether the all-ones exponent holds
-// infinities (IEEE) or only one NaN (the "FN" types).
+// A binary float format of at most 16 bits: `exponent` and `mantissa` bits, and whether the all-ones exponent
+// holds infinities (IEEE) or only one NaN (the "FN" types).
 struct NarrowFloat {
   int exponent, mantissa;
   bool has_infinity;
@@ -36,9 +37,11 @@ double decode(const NarrowFloat& f, uint16_t bits) {
   const int mantissa = bits & ((1 << f.mantissa) - 1);
   const bool top = exponent == (1 << f.exponent) - 1;
   if (top && f.has_infinity) {
-    return mantissa ? std::numeric_limits<double>::quiet_NaN() : sign * std::numeric_limits<double>::infinity();
+    return mantissa ? std::numeric_limits<double>::quiet_NaN()
+                    : sign * std::numeric_limits<double>::infinity();
   }
-  if (!f.has_infinity && (bits & ((1 << f.signBit()) - 1)) == f.nan()) return std::numeric_limits<double>::quiet_NaN();
+  if (!f.has_infinity && (bits & ((1 << f.signBit()) - 1)) == f.nan())
+    return std::numeric_limits<double>::quiet_NaN();
   if (exponent == 0) return sign * std::ldexp(mantissa, 1 - f.bias() - f.mantissa);
   return sign * std::ldexp((1 << f.mantissa) + mantissa, exponent - f.bias() - f.mantissa);
 }
@@ -104,59 +107,97 @@ std::optional<ElementType> elementTypeFromOnnx(int data_type) {
 
 double loadDouble(ElementType type, const void* p) {
   switch (type) {
-    case ElementType::F64: return load<double>(p);
-    case ElementType::F32: return load<float>(p);
-    case ElementType::F16: return decode(kF16, load<uint16_t>(p));
-    case ElementType::BF16: return bf16ToF32(load<uint16_t>(p));
-    case ElementType::F8E4M3FN: return decode(kF8E4M3FN, load<uint8_t>(p));
-    case ElementType::F8E5M2: return decode(kF8E5M2, load<uint8_t>(p));
-    case ElementType::U64: return static_cast<double>(load<uint64_t>(p));
-    default: return static_cast<double>(loadInt(type, p));
+    case ElementType::F64:
+      return load<double>(p);
+    case ElementType::F32:
+      return load<float>(p);
+    case ElementType::F16:
+      return decode(kF16, load<uint16_t>(p));
+    case ElementType::BF16:
+      return bf16ToF32(load<uint16_t>(p));
+    case ElementType::F8E4M3FN:
+      return decode(kF8E4M3FN, load<uint8_t>(p));
+    case ElementType::F8E5M2:
+      return decode(kF8E5M2, load<uint8_t>(p));
+    case ElementType::U64:
+      return static_cast<double>(load<uint64_t>(p));
+    default:
+      return static_cast<double>(loadInt(type, p));
   }
 }
 
 int64_t loadInt(ElementType type, const void* p) {
   switch (type) {
-    case ElementType::I1: return load<uint8_t>(p) != 0;
-    case ElementType::I4: return signExtend4(load<int8_t>(p));
-    case ElementType::I8: return load<int8_t>(p);
-    case ElementType::I16: return load<int16_t>(p);
-    case ElementType::I32: return load<int32_t>(p);
-    case ElementType::I64: return load<int64_t>(p);
-    case ElementType::U8: return load<uint8_t>(p);
-    case ElementType::U16: return load<uint16_t>(p);
-    case ElementType::U32: return load<uint32_t>(p);
-    case ElementType::U64: return static_cast<int64_t>(load<uint64_t>(p));
-    default: return truncate(loadDouble(type, p));
+    case ElementType::I1:
+      return load<uint8_t>(p) != 0;
+    case ElementType::I4:
+      return signExtend4(load<int8_t>(p));
+    case ElementType::I8:
+      return load<int8_t>(p);
+    case ElementType::I16:
+      return load<int16_t>(p);
+    case ElementType::I32:
+      return load<int32_t>(p);
+    case ElementType::I64:
+      return load<int64_t>(p);
+    case ElementType::U8:
+      return load<uint8_t>(p);
+    case ElementType::U16:
+      return load<uint16_t>(p);
+    case ElementType::U32:
+      return load<uint32_t>(p);
+    case ElementType::U64:
+      return static_cast<int64_t>(load<uint64_t>(p));
+    default:
+      return truncate(loadDouble(type, p));
   }
 }
 
 void storeDouble(ElementType type, void* p, double value) {
   switch (type) {
-    case ElementType::F64: return store(p, value);
-    case ElementType::F32: return store(p, static_cast<float>(value));
-    case ElementType::F16: return store(p, encode(kF16, value));
-    case ElementType::BF16: return store(p, encode(kBf16, value));
-    case ElementType::F8E4M3FN: return store(p, static_cast<uint8_t>(encode(kF8E4M3FN, value)));
-    case ElementType::F8E5M2: return store(p, static_cast<uint8_t>(encode(kF8E5M2, value)));
-    case ElementType::I1: return store<uint8_t>(p, value != 0);
-    default: return storeInt(type, p, truncate(value));
+    case ElementType::F64:
+      return store(p, value);
+    case ElementType::F32:
+      return store(p, static_cast<float>(value));
+    case ElementType::F16:
+      return store(p, encode(kF16, value));
+    case ElementType::BF16:
+      return store(p, encode(kBf16, value));
+    case ElementType::F8E4M3FN:
+      return store(p, static_cast<uint8_t>(encode(kF8E4M3FN, value)));
+    case ElementType::F8E5M2:
+      return store(p, static_cast<uint8_t>(encode(kF8E5M2, value)));
+    case ElementType::I1:
+      return store<uint8_t>(p, value != 0);
+    default:
+      return storeInt(type, p, truncate(value));
   }
 }
 
 void storeInt(ElementType type, void* p, int64_t value) {
   switch (type) {
-    case ElementType::I1: return store<uint8_t>(p, value != 0);
-    case ElementType::I4: return store(p, static_cast<int8_t>(signExtend4(value)));
-    case ElementType::I8: return store(p, static_cast<int8_t>(value));
-    case ElementType::I16: return store(p, static_cast<int16_t>(value));
-    case ElementType::I32: return store(p, static_cast<int32_t>(value));
-    case ElementType::I64: return store(p, value);
-    case ElementType::U8: return store(p, static_cast<uint8_t>(value));
-    case ElementType::U16: return store(p, static_cast<uint16_t>(value));
-    case ElementType::U32: return store(p, static_cast<uint32_t>(value));
-    case ElementType::U64: return store(p, static_cast<uint64_t>(value));
-    default: return storeDouble(type, p, static_cast<double>(value));
+    case ElementType::I1:
+      return store<uint8_t>(p, value != 0);
+    case ElementType::I4:
+      return store(p, static_cast<int8_t>(signExtend4(value)));
+    case ElementType::I8:
+      return store(p, static_cast<int8_t>(value));
+    case ElementType::I16:
+      return store(p, static_cast<int16_t>(value));
+    case ElementType::I32:
+      return store(p, static_cast<int32_t>(value));
+    case ElementType::I64:
+      return store(p, value);
+    case ElementType::U8:
+      return store(p, static_cast<uint8_t>(value));
+    case ElementType::U16:
+      return store(p, static_cast<uint16_t>(value));
+    case ElementType::U32:
+      return store(p, static_cast<uint32_t>(value));
+    case ElementType::U64:
+      return store(p, static_cast<uint64_t>(value));
+    default:
+      return storeDouble(type, p, static_cast<double>(value));
   }
 }
 

@@ -34,12 +34,12 @@ inline size_t byteSize(ElementType type) { return info(type).bytes; }
 inline bool isFloat(ElementType type) { return info(type).kind == ElementKind::Float; }
 inline bool isInteger(ElementType type) { return !isFloat(type); }
 
-// One element in memory as a double, or as a 64-bit integer (floats truncate toward zero, unsigned values keep their
-// bits). Exact for each type but i64/u64 through double beyond 2^53, which is why both exist.
+// One element in memory as a double, or as a 64-bit integer (floats truncate toward zero, unsigned values
+// keep their bits). Exact for each type but i64/u64 through double beyond 2^53, which is why both exist.
 double loadDouble(ElementType type, const void* element);
 int64_t loadInt(ElementType type, const void* element);
-// The reverse: floats round to nearest even (f8E4M3FN has no infinity: it overflows to NaN, as MLIR's type does);
-// integers wrap; i1 is value != 0.
+// The reverse: floats round to nearest even (f8E4M3FN has no infinity: it overflows to NaN, as MLIR's type
+// does); integers wrap; i1 is value != 0.
 void storeDouble(ElementType type, void* element, double value);
 void storeInt(ElementType type, void* element, int64_t value);
 

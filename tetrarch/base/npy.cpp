@@ -12,7 +12,8 @@ namespace {
 constexpr char kMagic[] = "\x93NUMPY";
 constexpr size_t kMaxHeader = 1 << 16;
 
-std::optional<std::string> fieldAfter(const std::string& header, const std::string& key, char open, char close) {
+std::optional<std::string> fieldAfter(const std::string& header, const std::string& key, char open,
+                                      char close) {
   size_t at = header.find("'" + key + "'");
   if (at == std::string::npos) return std::nullopt;
   at = header.find(open, at + key.size() + 2);
@@ -25,9 +26,9 @@ std::optional<std::string> fieldAfter(const std::string& header, const std::stri
 std::optional<ElementType> typeFromDescr(std::string descr) {
   if (!descr.empty() && (descr[0] == '=' || descr[0] == '|')) descr[0] = descr.back() == '1' ? '|' : '<';
   // Rows are ordered so that the plain integer wins over the narrow float or i4 that shares its descr.
-  for (ElementType type : {ElementType::F64, ElementType::F32, ElementType::F16, ElementType::I1, ElementType::I8,
-                           ElementType::I16, ElementType::I32, ElementType::I64, ElementType::U8, ElementType::U16,
-                           ElementType::U32, ElementType::U64}) {
+  for (ElementType type : {ElementType::F64, ElementType::F32, ElementType::F16, ElementType::I1,
+                           ElementType::I8, ElementType::I16, ElementType::I32, ElementType::I64,
+                           ElementType::U8, ElementType::U16, ElementType::U32, ElementType::U64}) {
     if (info(type).numpy == descr) return type;
   }
   return std::nullopt;
@@ -71,7 +72,9 @@ void copyTransposed(const std::vector<char>& from, Tensor& to) {
 Result<Tensor> readNpy(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(StatusCode::kNotFound, "{}: cannot be opened", path.string());
-  const auto bad = [&](std::string_view why) { return invalidArgument("{}: not a .npy file: {}", path.string(), why); };
+  const auto bad = [&](std::string_view why) {
+    return invalidArgument("{}: not a .npy file: {}", path.string(), why);
+  };
   char lead[8];
   if (!file.read(lead, 8) || std::memcmp(lead, kMagic, 6) != 0) return bad("wrong magic bytes");
   const int length_bytes = lead[6] == 1 ? 2 : 4;
@@ -79,7 +82,8 @@ Result<Tensor> readNpy(const std::filesystem::path& path) {
   if (lead[6] < 1 || lead[6] > 3 || !file.read(reinterpret_cast<char*>(length_field), length_bytes)) {
     return bad("unknown version");
   }
-  const size_t length = length_field[0] | length_field[1] << 8 | length_field[2] << 16 | size_t{length_field[3]} << 24;
+  const size_t length =
+      length_field[0] | length_field[1] << 8 | length_field[2] << 16 | size_t{length_field[3]} << 24;
   if (length > kMaxHeader) return bad("header is too long");
   std::string header(length, '\0');
   if (!file.read(header.data(), length)) return bad("truncated header");
@@ -88,7 +92,8 @@ Result<Tensor> readNpy(const std::filesystem::path& path) {
   const auto dims = fieldAfter(header, "shape", '(', ')');
   if (!descr || !dims) return bad("header lacks descr or shape");
   const auto type = typeFromDescr(*descr);
-  if (!type) return bad(fmt::format("element type '{}' is not supported (little-endian numbers are)", *descr));
+  if (!type)
+    return bad(fmt::format("element type '{}' is not supported (little-endian numbers are)", *descr));
   auto shape = parseShape(*dims);
   if (!shape) return bad("malformed shape");
   const bool fortran = header.find("'fortran_order': True") != std::string::npos;

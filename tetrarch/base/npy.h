@@ -7,10 +7,11 @@
 
 namespace tetrarch {
 
-// Reads a C- or Fortran-ordered little-endian array. NotFound when the file cannot be opened, InvalidArgument when it
-// is not a well-formed .npy of a type in element_type.def; the message names the file.
+// Reads a C- or Fortran-ordered little-endian array. NotFound when the file cannot be opened, InvalidArgument
+// when it is not a well-formed .npy of a type in element_type.def; the message names the file.
 Result<Tensor> readNpy(const std::filesystem::path& path);
-// Writes version 1.0, C order. Types that NumPy lacks (bf16, f8) are written as the unsigned integer of their width.
+// Writes version 1.0, C order. Types that NumPy lacks (bf16, f8) are written as the unsigned integer of their
+// width.
 Status writeNpy(const std::filesystem::path& path, const Tensor& tensor);
 
 }  // namespace tetrarch

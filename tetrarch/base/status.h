@@ -1,9 +1,10 @@
 // One error type from a device plug-in to Python: Status (a code and a sentence), and Result<T>.
 //
-// Codes are Abseil's sixteen with Abseil's numbers, so that an error crosses the C border of abi/device.h unchanged.
-// The code says whose fault it is, which the command line turns into an exit status (exitCode()):
-//   InvalidArgument NotFound AlreadyExists FailedPrecondition OutOfRange Unimplemented PermissionDenied : the user's
-//   input; Unavailable Aborted DataLoss ResourceExhausted DeadlineExceeded Cancelled : a device; the rest : ours.
+// Codes are Abseil's sixteen with Abseil's numbers, so that an error crosses the C border of abi/device.h
+// unchanged. The code says whose fault it is, which the command line turns into an exit status (exitCode()):
+//   InvalidArgument NotFound AlreadyExists FailedPrecondition OutOfRange Unimplemented PermissionDenied : the
+//   user's input; Unavailable Aborted DataLoss ResourceExhausted DeadlineExceeded Cancelled : a device; the
+//   rest : ours.
 // A message is one sentence: what, where, why, and what to do.
 #pragma once
 
@@ -68,7 +69,8 @@ using Result = std::expected<T, Status>;
 // The process exit status that documents an error: 0 done, 2 the user's input, 3 a device, 4 ours.
 int exitCode(const Status& status);
 
-// An error, as in `return fail(StatusCode::kNotFound, "no device named '{}'", name);`. Converts to Status and Result.
+// An error, as in `return fail(StatusCode::kNotFound, "no device named '{}'", name);`. Converts to Status and
+// Result.
 class Failure {
  public:
   explicit Failure(Status status) : status_(std::move(status)) {}
@@ -116,16 +118,17 @@ bool isOk(const Result<T>& result) {
 #define TET_CONCAT_(a, b) TET_CONCAT_IMPL_(a, b)
 
 // Returns from the calling function when `expr`, a Status or a Result, holds an error.
-#define TET_RETURN_IF_ERROR(expr)                                            \
-  do {                                                                       \
-    if (auto tet_status_ = (expr); !::tetrarch::isOk(tet_status_)) {         \
-      return ::tetrarch::propagate(std::move(tet_status_));                  \
-    }                                                                        \
+#define TET_RETURN_IF_ERROR(expr)                                    \
+  do {                                                               \
+    if (auto tet_status_ = (expr); !::tetrarch::isOk(tet_status_)) { \
+      return ::tetrarch::propagate(std::move(tet_status_));          \
+    }                                                                \
   } while (false)
 
 // TET_ASSIGN_OR_RETURN(auto x, f()): x becomes f()'s value, or the calling function returns f()'s error.
-#define TET_ASSIGN_OR_RETURN(lhs, expr) TET_ASSIGN_OR_RETURN_IMPL_(TET_CONCAT_(tet_result_, __LINE__), lhs, expr)
-#define TET_ASSIGN_OR_RETURN_IMPL_(result, lhs, expr)                        \
-  auto result = (expr);                                                      \
-  if (!result.has_value()) return ::tetrarch::propagate(std::move(result));  \
+#define TET_ASSIGN_OR_RETURN(lhs, expr) \
+  TET_ASSIGN_OR_RETURN_IMPL_(TET_CONCAT_(tet_result_, __LINE__), lhs, expr)
+#define TET_ASSIGN_OR_RETURN_IMPL_(result, lhs, expr)                       \
+  auto result = (expr);                                                     \
+  if (!result.has_value()) return ::tetrarch::propagate(std::move(result)); \
   lhs = std::move(*result)

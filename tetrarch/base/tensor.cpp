@@ -28,9 +28,11 @@ std::string toString(ElementType type, std::span<const int64_t> shape) {
 
 Result<Tensor> Tensor::create(ElementType type, Shape shape) {
   TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(shape));
-  // 2^40 bytes is beyond any box this runs on: refuse by arithmetic, not by the kernel's out-of-memory killer.
+  // 2^40 bytes is beyond any box this runs on: refuse by arithmetic, not by the kernel's out-of-memory
+  // killer.
   if (count > (1LL << 40)) {
-    return fail(StatusCode::kResourceExhausted, "a tensor of {} does not fit in memory", toString(type, shape));
+    return fail(StatusCode::kResourceExhausted, "a tensor of {} does not fit in memory",
+                toString(type, shape));
   }
   const size_t bytes = (count * byteSize(type) + 63) / 64 * 64;
   Tensor tensor;
@@ -39,7 +41,8 @@ Result<Tensor> Tensor::create(ElementType type, Shape shape) {
   tensor.count_ = count;
   void* data = std::aligned_alloc(64, bytes ? bytes : 64);
   if (!data) {
-    return fail(StatusCode::kResourceExhausted, "no memory for a tensor of {}", toString(type, tensor.shape_));
+    return fail(StatusCode::kResourceExhausted, "no memory for a tensor of {}",
+                toString(type, tensor.shape_));
   }
   std::memset(data, 0, bytes ? bytes : 64);
   tensor.data_ = std::shared_ptr<void>(data, std::free);

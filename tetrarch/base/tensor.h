@@ -21,7 +21,8 @@ Result<int64_t> elementCount(std::span<const int64_t> shape);
 // "2x3xf32", as MLIR writes it inside tensor<>.
 std::string toString(ElementType type, std::span<const int64_t> shape);
 
-// Storage is 64-byte aligned and shared between copies of the Tensor; write only through a tensor you own alone.
+// Storage is 64-byte aligned and shared between copies of the Tensor; write only through a tensor you own
+// alone.
 class Tensor {
  public:
   Tensor() = default;
@@ -76,7 +77,8 @@ Tensor Tensor::of(ElementType type, Shape shape, std::span<const T> values) {
 }
 
 // The largest |a - b| over all elements, and the same divided by the largest finite |b| (0 when that is 0).
-// Two NaNs, and two equal infinities, differ by 0; one NaN differs by infinity. FailedPrecondition when shapes differ.
+// Two NaNs, and two equal infinities, differ by 0; one NaN differs by infinity. FailedPrecondition when
+// shapes differ.
 struct Difference {
   double absolute = 0, relative = 0;
   int64_t at = -1;  // flat index of the largest, -1 when all are equal

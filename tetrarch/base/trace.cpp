@@ -50,14 +50,16 @@ std::string Trace::toJson() const {
   std::string out = "{\"traceEvents\":[";
   const char* separator = "\n";
   for (size_t i = 0; i < tracks_.size(); ++i) {
-    out += fmt::format("{}{{\"ph\":\"M\",\"pid\":1,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":{}}}}}",
-                       separator, i, quoted(tracks_[i]));
+    out += fmt::format(
+        "{}{{\"ph\":\"M\",\"pid\":1,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":{}}}}}",
+        separator, i, quoted(tracks_[i]));
     separator = ",\n";
   }
   for (const Event& e : events_) {
-    out += fmt::format("{}{{\"ph\":\"X\",\"pid\":1,\"tid\":{},\"name\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"args\":{}}}",
-                       separator, e.track, quoted(e.name), e.begin_ns / 1e3, (e.end_ns - e.begin_ns) / 1e3,
-                       e.args.empty() ? "{}" : e.args);
+    out += fmt::format(
+        "{}{{\"ph\":\"X\",\"pid\":1,\"tid\":{},\"name\":{},\"ts\":{:.3f},\"dur\":{:.3f},\"args\":{}}}",
+        separator, e.track, quoted(e.name), e.begin_ns / 1e3, (e.end_ns - e.begin_ns) / 1e3,
+        e.args.empty() ? "{}" : e.args);
     separator = ",\n";
   }
   return out + "\n]}\n";

@@ -11,7 +11,8 @@ TEST(Trace, WritesTracksAndEventsAsJson) {
   trace.add(cpu, "conv\n1", 1000, 3500, "{\"bytes\":4}");
   const std::string json = trace.toJson();
   EXPECT_NE(json.find("\"name\":\"cpu \\\"0\\\"\""), std::string::npos);
-  EXPECT_NE(json.find("\"name\":\"conv\\u000a1\",\"ts\":1.000,\"dur\":2.500,\"args\":{\"bytes\":4}"), std::string::npos);
+  EXPECT_NE(json.find("\"name\":\"conv\\u000a1\",\"ts\":1.000,\"dur\":2.500,\"args\":{\"bytes\":4}"),
+            std::string::npos);
   EXPECT_EQ(trace.size(), 1u);
   EXPECT_EQ(trace.write("/nonexistent/t.json").code(), StatusCode::kPermissionDenied);
 }

@@ -16,7 +16,8 @@ namespace tetrarch::tet {
 Result<std::vector<Tensor>> interpret(mlir::func::FuncOp function, std::vector<Tensor> inputs);
 // The same of @main, or of the only function.
 Result<std::vector<Tensor>> interpret(mlir::ModuleOp module, std::vector<Tensor> inputs);
-// The results of one op for the values of its operands. The op must verify and its regions use nothing from outside.
+// The results of one op for the values of its operands. The op must verify and its regions use nothing from
+// outside.
 Result<std::vector<Tensor>> evaluate(mlir::Operation* op, std::vector<Tensor> operands);
 
 }  // namespace tetrarch::tet

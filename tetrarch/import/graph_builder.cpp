@@ -18,7 +18,8 @@ namespace {
 constexpr int64_t kFoldElements = 1 << 14;
 // The limit for ops that make much of little (a fill, an iota), which are cheaper as ops.
 constexpr int64_t kFoldFillElements = 1 << 12;
-// No operand of what is folded is larger: a splat of 2^40 elements is a small attribute, but not a small tensor.
+// No operand of what is folded is larger: a splat of 2^40 elements is a small attribute, but not a small
+// tensor.
 constexpr int64_t kFoldOperandElements = 1 << 22;
 // The same for values that must be known to know a shape.
 constexpr int64_t kRequiredElements = 1 << 26;
@@ -196,7 +197,8 @@ Result<Tensor> GraphBuilder::require(Value value, llvm::SmallVectorImpl<mlir::Bl
       visit(op->getOperand(next++));
       continue;
     }
-    if (resultElements(op) > kRequiredElements) return unimplemented("it is computed from a tensor that is too large");
+    if (resultElements(op) > kRequiredElements)
+      return unimplemented("it is computed from a tensor that is too large");
     computes |= isContraction(op) || llvm::isa<tet::IfOp, tet::WhileOp>(op);
     order.push_back(op);
     stack.pop_back();

@@ -65,7 +65,8 @@ class Schedule {
   explicit Schedule(const Outline& outline);
 
   // Launches the next task on `set`. False, with the schedule spoilt, when a device of the set declines the
-  // task, lacks the memory or would get no part, or the task or set cannot be divided. `timeline` may be null.
+  // task, lacks the memory or would get no part, or the task or set cannot be divided. `timeline` may be
+  // null.
   bool place(DeviceSet set, Timeline* timeline);
   // Brings the outputs to the host: the time of the whole run, seconds.
   double finish(Timeline* timeline);

@@ -23,7 +23,8 @@ bool isSplatConstant(Value value) {
   return elements && elements.isSplat();
 }
 
-// broadcast(x) with dimensions of size 1 that grow = broadcast of x without them. A constant loses all of size 1.
+// broadcast(x) with dimensions of size 1 that grow = broadcast of x without them. A constant loses all of
+// size 1.
 Value squeezeBroadcast(BroadcastInDimOp op, R& r) {
   Dims shape, dims;
   for (auto [size, dim] : llvm::zip(shapeOfValue(op.getOperand()), op.getBroadcastDimensions())) {

@@ -49,7 +49,7 @@ class Image {
     bool found = false;
     for (int i = 0; i < info.dlpi_phnum; ++i) {
       found |= info.dlpi_phdr[i].p_type == PT_DYNAMIC &&
-               reinterpret_cast<void*>(info.dlpi_addr + info.dlpi_phdr[i].p_vaddr) == dynamic_;
+               info.dlpi_addr + info.dlpi_phdr[i].p_vaddr == reinterpret_cast<ElfW(Addr)>(dynamic_);
     }
     for (int i = 0; found && i < info.dlpi_phnum; ++i) {
       const ElfW(Phdr) & p = info.dlpi_phdr[i];

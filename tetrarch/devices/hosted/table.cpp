@@ -171,7 +171,7 @@ tet_status queueCreate(tet_device* device, tet_queue** out, tet_error* error) {
 
 void queueDestroy(tet_queue* queue) { delete queue; }
 
-tet_status move(tet_queue* queue, void* to, const void* from, uint64_t bytes, Status range,
+tet_status move(tet_queue* queue, void* to, const void* from, uint64_t bytes, const Status& range,
                 tet_error* error) {
   if (!range.ok()) return give(range, error);
   auto work = [=]() -> Status {

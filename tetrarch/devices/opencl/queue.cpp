@@ -278,7 +278,7 @@ Status tet_queue::signal(tet_signal* signal, uint64_t value) {
   const cl_int code = cl().SetEventCallback(event, CL_COMPLETE, markerReached, marker.get());
   cl().ReleaseEvent(event);
   if (code == CL_SUCCESS) {
-    (void)marker.release();  // the call-back's now
+    marker.release();  // NOLINT(bugprone-unused-return-value): the call-back's now
     return flush();
   }
   std::lock_guard lock(state_->mutex);

@@ -23,8 +23,9 @@ Result<Module> importBytes(mlir::MLIRContext& context, std::span<const std::byte
 Result<Module> importOnnx(mlir::MLIRContext& context, std::span<const std::byte> bytes,
                           const std::string& name, const std::filesystem::path& folder,
                           const OnnxImportOptions& options, OnnxNeeds* needs) {
-  OnnxNeeds ignored;
-  auto module = importBytes(context, bytes, folder, options, needs ? *needs : ignored);
+  OnnxNeeds found;  // of this import alone, whatever the caller's held
+  auto module = importBytes(context, bytes, folder, options, found);
+  if (needs) *needs = std::move(found);
   if (!module.has_value()) return propagate(module.error().withContext(name));
   return module;
 }

@@ -21,7 +21,10 @@ class Import : public testing::Test {
   std::vector<Tensor> run(const Model& model, std::vector<Tensor> inputs,
                           const OnnxImportOptions& options = {}) {
     auto module = import(model, options);
-    EXPECT_TRUE(module.has_value()) << module.error().toString();
+    if (!module.has_value()) {
+      ADD_FAILURE() << module.error().toString();
+      return {Tensor::create(ElementType::F32, {2, 3}).value()};
+    }
     return tet::interpret(**module, std::move(inputs)).value();
   }
   static Tensor ramp() {
