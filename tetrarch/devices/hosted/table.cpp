@@ -195,7 +195,7 @@ tet_status copy(tet_queue* queue, tet_buffer* to, uint64_t to_offset, tet_buffer
                 uint64_t bytes, tet_error* error) {
   Status range = checkRange(to, to_offset, bytes);
   if (range.ok()) range = checkRange(from, from_offset, bytes);
-  return move(queue, to->data + to_offset, from->data + from_offset, bytes, std::move(range), error);
+  return move(queue, to->data + to_offset, from->data + from_offset, bytes, range, error);
 }
 
 tet_status launch(tet_queue* queue, const tet_launch* launches, uint64_t count, tet_error* error) {
