@@ -127,7 +127,9 @@ struct tet_signal {
     std::function<void(const tetrarch::Status&)> then;
   };
   std::optional<tetrarch::Status> outcome(uint64_t value) const;  // mutex_ held
-  void callBack();
+  // Changes value or failure under the lock, then calls those whose wait is over.
+  template <typename Change>
+  void change(const Change& change);
 
   std::mutex mutex_;
   std::condition_variable changed_;

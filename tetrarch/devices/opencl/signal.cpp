@@ -13,8 +13,12 @@ tet_signal::tet_signal(tet_device* device, uint64_t initial) : device(device), v
 }
 
 tet_signal::~tet_signal() {
-  std::lock_guard lock(device->signals_mutex);
-  device->signals.erase(this);
+  {
+    std::lock_guard lock(device->signals_mutex);
+    device->signals.erase(this);
+  }
+  // A thread that has just set the value may still hold the lock.
+  std::lock_guard lock(mutex_);
 }
 
 std::optional<Status> tet_signal::outcome(uint64_t value) const {
@@ -31,30 +35,35 @@ Result<uint64_t> tet_signal::query() {
   return value_;
 }
 
-void tet_signal::set(uint64_t value) {
+template <typename Change>
+void tet_signal::change(const Change& change) {
+  std::vector<std::pair<Waiter, Status>> over;
   {
     std::lock_guard lock(mutex_);
-    value_ = std::max(value_, value);
+    change();
+    std::erase_if(waiters_, [&](const Waiter& waiter) {
+      std::optional<Status> found = outcome(waiter.value);
+      if (found) over.emplace_back(waiter, *found);
+      return found.has_value();
+    });
     changed_.notify_all();
   }
-  callBack();
+  // Whoever waited may have destroyed the signal by now: `this` is not touched any more.
+  for (const auto& [waiter, status] : over) waiter.then(status);
+}
+
+void tet_signal::set(uint64_t value) {
+  change([&] { value_ = std::max(value_, value); });
 }
 
 void tet_signal::fail(const Status& status) {
-  {
-    std::lock_guard lock(mutex_);
+  change([&] {
     if (failure_.ok()) failure_ = status;
-    changed_.notify_all();
-  }
-  callBack();
+  });
 }
 
 void tet_signal::wake() {
-  {
-    std::lock_guard lock(mutex_);
-    changed_.notify_all();
-  }
-  callBack();
+  change([] {});
 }
 
 Status tet_signal::wait(uint64_t value, uint64_t timeout_ns) {
@@ -73,22 +82,5 @@ Status tet_signal::wait(uint64_t value, uint64_t timeout_ns) {
 }
 
 void tet_signal::whenOver(uint64_t value, std::function<void(const Status&)> then) {
-  {
-    std::lock_guard lock(mutex_);
-    waiters_.push_back({value, std::move(then)});
-  }
-  callBack();
-}
-
-void tet_signal::callBack() {
-  std::vector<std::pair<Waiter, Status>> over;
-  {
-    std::lock_guard lock(mutex_);
-    std::erase_if(waiters_, [&](const Waiter& waiter) {
-      std::optional<Status> found = outcome(waiter.value);
-      if (found) over.emplace_back(waiter, *found);
-      return found.has_value();
-    });
-  }
-  for (const auto& [waiter, status] : over) waiter.then(status);
+  change([&] { waiters_.push_back({value, std::move(then)}); });
 }
