@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import numpy as np
@@ -13,8 +12,7 @@ from conftest import assert_close, onnxruntime_outputs
 from examples.models import efficientnet_lite0, minilm, ppocr
 from examples.models.photographs import as_input, centre_crop, photograph
 
-# The OpenCL half is chosen with TETRARCH_TEST_DEVICES=cpu,opencl: one whole run of it stood still, cause unknown.
-DEVICES = tuple(os.environ.get("TETRARCH_TEST_DEVICES", "cpu").split(","))
+DEVICES = ("cpu", "opencl")
 SPLIT = ["cpu:threads=1", "opencl:threads=1"]
 
 
@@ -26,7 +24,7 @@ def program(model: str, device: str) -> tetrarch.Program:
         "minilm": minilm.onnx_file,
         "ppocr": ppocr.onnx_file,
     }
-    return tetrarch.compile(files[model](), devices=[device])
+    return tetrarch.compile(files[model](), devices=device.split(","))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -54,7 +52,8 @@ def test_minilm_ranks_related_sentences_first(device):
     assert minilm.ranked(vectors[0], vectors[1:]) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("device", DEVICES)
+# OpenCL declines one task of this network (a transpose of a slice), which goes to the CPU.
+@pytest.mark.parametrize("device", ("cpu", "opencl,cpu"))
 @pytest.mark.parametrize("line", [ppocr.EXAMPLE, "Invoice No. 2024-117"])
 def test_ppocr_reads_a_line_of_text(device, line):
     picture = ppocr.as_input(ppocr.drawn(line))
@@ -63,7 +62,6 @@ def test_ppocr_reads_a_line_of_text(device, line):
     assert ppocr.text(probabilities) == line
 
 
-@pytest.mark.skipif("opencl" not in DEVICES, reason="OpenCL is not in TETRARCH_TEST_DEVICES")
 def test_a_network_split_over_two_processors_gives_the_same_answer():
     model = efficientnet_lite0.onnx_file()
     image = as_input(centre_crop(photograph("chelsea")))
