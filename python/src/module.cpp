@@ -219,13 +219,14 @@ void bindFunctions(nb::module_& m) {
   m.def("devices", [] { return valueOf(devices()); });
   m.def(
       "load",
-      [](const std::string& path, const std::vector<std::string>& specs, const std::string& place) {
+      [](const std::string& path, const std::vector<std::string>& specs, const std::string& place,
+         bool retune) {
         return finish([&] {
           nb::gil_scoped_release released;
-          return Model::load(path, {.devices = specs, .place = place});
+          return Model::load(path, {.devices = specs, .place = place, .retune = retune});
         }());
       },
-      "path"_a, "devices"_a, "place"_a);
+      "path"_a, "devices"_a, "place"_a, "retune"_a);
   m.def(
       "reference",
       [](const std::string& path, std::map<std::string, int64_t> dims) {

@@ -69,7 +69,8 @@ def compile(
     A model whose shapes are not all known is compiled at the first call with new shapes; each variant is kept.
 
     Args:
-        model: the path of an ONNX file, its bytes, or an `onnx.ModelProto`.
+        model: the path of an ONNX file, its bytes, or an `onnx.ModelProto`; or the path of an artifact, whose tasks
+            are then compiled anew for `devices`.
         devices: what to use, as `"cpu"`, `"opencl:0"`, or with options `"cpu:threads=1"`; see `devices()`.
         place: force placement: `"cpu,opencl"` makes each of these run something, the path of a JSON file
             `{"<task>": "<device>"}` fixes tasks by name.
@@ -105,7 +106,11 @@ def compile(
 
 
 def load(
-    path: str | os.PathLike[str], devices: Sequence[str] = (), *, place: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    devices: Sequence[str] = (),
+    *,
+    place: str | os.PathLike[str] | None = None,
+    retune: bool = True,
 ) -> Program:
     """Load an artifact that `Program.save` or `tetrarch compile` wrote.
 
@@ -113,12 +118,14 @@ def load(
         path: the artifact.
         devices: what to use; by default the devices of the artifact's own plan.
         place: force placement, as in `compile`.
+        retune: make code and costs anew for an artifact of another machine, or for devices that it has no code for;
+            the result is kept beside the profile of measured costs for the next load.
 
     Raises:
         InputError: there is no such file, or it is no artifact.
         DeviceError: the artifact is damaged, or a device that it needs is not here.
     """
-    return _tetrarch.load(os.fspath(path), list(devices), os.fspath(place or ""))
+    return _tetrarch.load(os.fspath(path), list(devices), os.fspath(place or ""), retune)
 
 
 def reference(model: str | os.PathLike[str], *, dims: Mapping[str, int] | None = None) -> Reference:

@@ -18,6 +18,7 @@
  *
  * CHANGELOG
  *  1.0  First version: manifest, weights, code, binary.
+ *  1.1  Section "tasks".
  */
 #ifndef TETRARCH_ABI_ARTIFACT_H_
 #define TETRARCH_ABI_ARTIFACT_H_
@@ -31,7 +32,7 @@ extern "C" {
 /* The high bit, the line ends and the end-of-file character catch transfers that change text. */
 #define TET_ARTIFACT_MAGIC "\x89TET\r\n\x1a\n"
 #define TET_ARTIFACT_MAJOR 1
-#define TET_ARTIFACT_MINOR 0
+#define TET_ARTIFACT_MINOR 1
 #define TET_ARTIFACT_PAGE 4096u
 #define TET_ARTIFACT_MAX_SECTIONS 4096u
 
@@ -39,7 +40,9 @@ enum {
   TET_SECTION_MANIFEST = 1, /* exactly one: JSON, UTF-8, see manifest.h */
   TET_SECTION_WEIGHTS = 2,  /* at most one, page-aligned: constants at the offsets that the manifest names */
   TET_SECTION_CODE = 3,     /* page-aligned: a code blob, named by the manifest */
-  TET_SECTION_BINARY = 4    /* a driver's own form of a code blob, kept as a cache; may be dropped */
+  TET_SECTION_BINARY = 4,   /* a driver's own form of a code blob, kept as a cache; may be dropped */
+  TET_SECTION_TASKS = 5     /* at most one: the tasks as MLIR text, from which a compiler makes code for other
+                               processors; not needed to run */
 };
 
 typedef struct tet_hash128 {

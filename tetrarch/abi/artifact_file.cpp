@@ -103,7 +103,7 @@ class ContainerReader {
   }
 
   Status checkSection(const tet_artifact_section& s) const {
-    bool known = s.type >= TET_SECTION_MANIFEST && s.type <= TET_SECTION_BINARY;
+    bool known = s.type >= TET_SECTION_MANIFEST && s.type <= TET_SECTION_TASKS;
     if (!known && (s.flags & TET_SECTION_REQUIRED)) {
       return invalidArgument("type {} is needed and not known here; use a newer version", s.type);
     }
@@ -256,12 +256,15 @@ Result<std::shared_ptr<const Artifact>> Artifact::fromBytes(Bytes bytes, std::st
   if (*manifest_section < 0) return in_file(invalidArgument("it has no manifest section"));
   auto weights = onlySection(*sections, TET_SECTION_WEIGHTS, "weights");
   if (!weights) return in_file(weights.error());
+  auto tasks = onlySection(*sections, TET_SECTION_TASKS, "tasks");
+  if (!tasks) return in_file(tasks.error());
 
   artifact->name_ = std::move(name);
   artifact->image_ = bytes;
   artifact->owner_ = std::move(owner);
   artifact->sections_ = std::move(*sections);
   artifact->weights_ = *weights;
+  artifact->tasks_ = *tasks;
   Bytes json = artifact->bytes(*manifest_section);
   auto manifest = parseManifest({reinterpret_cast<const char*>(json.data()), json.size()},
                                 summarise(artifact->sections_));
@@ -276,6 +279,17 @@ Bytes Artifact::bytes(int section) const {
 }
 
 Bytes Artifact::weights() const { return weights_ < 0 ? Bytes() : bytes(weights_); }
+
+std::string_view Artifact::tasks() const {
+  const Bytes text = tasks_ < 0 ? Bytes() : bytes(tasks_);
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
+}
+
+std::string Artifact::hash() const {
+  tet_artifact_header header;
+  std::memcpy(&header, image_.data(), sizeof header);
+  return fmt::format("{:016x}{:016x}", header.hash.high, header.hash.low);
+}
 
 // Header, table and manifest as one block of bytes, and where each section goes.
 struct ArtifactWriter::Layout {
@@ -307,6 +321,7 @@ int ArtifactWriter::add(uint32_t type, Bytes bytes) {
 int ArtifactWriter::addWeights(Bytes bytes) { return add(TET_SECTION_WEIGHTS, bytes); }
 int ArtifactWriter::addCode(Bytes bytes) { return add(TET_SECTION_CODE, bytes); }
 int ArtifactWriter::addBinary(Bytes bytes) { return add(TET_SECTION_BINARY, bytes); }
+int ArtifactWriter::addTasks(Bytes bytes) { return add(TET_SECTION_TASKS, bytes); }
 
 Result<ArtifactWriter::Layout> ArtifactWriter::layOut(const Manifest& manifest) const {
   if (parts_.size() + 1 > TET_ARTIFACT_MAX_SECTIONS) {
@@ -319,7 +334,8 @@ Result<ArtifactWriter::Layout> ArtifactWriter::layOut(const Manifest& manifest) 
   uint64_t at = sizeof(tet_artifact_header) + table_bytes;
   auto place = [&](uint32_t type, Bytes bytes, uint64_t alignment) {
     uint64_t offset = alignUp(at, alignment);
-    layout.sections.push_back({type, TET_SECTION_REQUIRED, offset, bytes.size(), alignment, hash128(bytes)});
+    const uint32_t flags = type == TET_SECTION_TASKS ? 0 : TET_SECTION_REQUIRED;
+    layout.sections.push_back({type, flags, offset, bytes.size(), alignment, hash128(bytes)});
     at = offset + bytes.size();
   };
   for (const Part& part : parts_) place(part.type, part.bytes, TET_ARTIFACT_PAGE);
@@ -367,6 +383,15 @@ Result<ArtifactWriter::Image> ArtifactWriter::toImage(const Manifest& manifest) 
     return {};
   }));
   return Image{owner, {data, layout.file_bytes}};
+}
+
+Status rewrite(const Artifact& artifact, const std::filesystem::path& path) {
+  ArtifactWriter writer;  // gives the manifest, the last section, as it writes
+  for (int i = 0; i < static_cast<int>(artifact.sectionCount()); ++i) {
+    if (artifact.section(i).type != TET_SECTION_MANIFEST)
+      writer.add(artifact.section(i).type, artifact.bytes(i));
+  }
+  return writer.write(path, artifact.manifest());
 }
 
 }  // namespace tetrarch::abi

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tetrarch/abi/artifact.h"
@@ -38,6 +39,10 @@ class Artifact {
   std::span<const std::byte> bytes(int section) const;
   // The weights section, empty if there is none. Constants lie at weights().data() + TensorEntry::offset.
   std::span<const std::byte> weights() const;
+  // The tasks as MLIR text, empty if the file has none.
+  std::string_view tasks() const;
+  // Of everything in the file, as hexadecimal digits.
+  std::string hash() const;
   uint64_t fileBytes() const { return image_.size(); }
 
  private:
@@ -47,8 +52,11 @@ class Artifact {
   std::shared_ptr<void> owner_;
   std::vector<tet_artifact_section> sections_;
   Manifest manifest_;
-  int weights_ = -1;
+  int weights_ = -1, tasks_ = -1;
 };
+
+// Writes the artifact to a file, as ArtifactWriter::write does.
+Status rewrite(const Artifact& artifact, const std::filesystem::path& path);
 
 // Collects sections, then writes them. Section numbers, which the manifest refers to, are given in the order
 // of the addSection calls. Not thread safe.
@@ -58,6 +66,9 @@ class ArtifactWriter {
   int addWeights(std::span<const std::byte> bytes);
   int addCode(std::span<const std::byte> bytes);
   int addBinary(std::span<const std::byte> bytes);
+  int addTasks(std::span<const std::byte> bytes);
+  // A section of any of these types, as when a file is written again.
+  int add(uint32_t type, std::span<const std::byte> bytes);
 
   // Validates the manifest, then writes to a temporary file beside `path`, syncs and renames it, so that
   // `path` holds the old file or the whole new one. On an error nothing is left behind.
@@ -75,7 +86,6 @@ class ArtifactWriter {
     std::span<const std::byte> bytes;
   };
   struct Layout;
-  int add(uint32_t type, std::span<const std::byte> bytes);
   Result<Layout> layOut(const Manifest& manifest) const;
 
   std::vector<Part> parts_;

@@ -1,6 +1,9 @@
 #include "tetrarch/api/driver.h"
 
+#include <fmt/ranges.h>
+
 #include <fstream>
+#include <set>
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/raw_ostream.h"
@@ -12,6 +15,7 @@
 #include "tetrarch/api/codegen.h"
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/api/task_graph.h"
+#include "tetrarch/api/task_text.h"
 #include "tetrarch/api/variant.h"
 #include "tetrarch/api/version.h"
 #include "tetrarch/compile/pipeline.h"
@@ -74,12 +78,6 @@ Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Ma
   manifest.source = path.filename().string();
   manifest.source_hash = abi::hexHash(bytes);
   manifest.dims = binding.dims;
-  manifest.maker = {TETRARCH_VERSION, LLVM_VERSION_STRING, llvm::sys::getHostCPUName().str(), ""};
-  for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
-    if (feature.second)
-      manifest.maker.host_features +=
-          (manifest.maker.host_features.empty() ? "" : " ") + feature.first().str();
-  }
   return {};
 }
 
@@ -109,11 +107,23 @@ Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph,
                                                   const std::string& name) {
   abi::ArtifactWriter writer;
   if (!graph.weights.empty()) writer.addWeights(graph.weights);
-  for (const Section& section : sections) {
-    section.type == TET_SECTION_CODE ? writer.addCode(section.bytes) : writer.addBinary(section.bytes);
-  }
+  for (const Section& section : sections) writer.add(section.type, section.bytes);
+  const std::string tasks = taskText(graph);
+  if (!tasks.empty()) writer.addTasks(std::as_bytes(std::span(tasks)));
   TET_ASSIGN_OR_RETURN(const auto image, writer.toImage(graph.manifest));
   return abi::Artifact::fromBytes(image.bytes, name, image.owner);
+}
+
+// From tasks to the artifact: the second half of the way, for any devices.
+Result<std::shared_ptr<const abi::Artifact>> finish(TaskGraph tasks, const DriverOptions& options,
+                                                    const std::string& name) {
+  tasks.manifest.maker = *thisMachine();
+  const int first_section = tasks.weights.empty() ? 0 : 1;
+  TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
+  TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
+  TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
+  if (options.progress) options.progress({"artifact", "", 0, 0});
+  return pack(tasks, sections, name);
 }
 
 std::vector<ModelPort> portsOf(const std::vector<OnnxValue>& values) {
@@ -147,12 +157,30 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   TET_RETURN_IF_ERROR(runStages(*graph, options, compile::stageNames().back()));
   TET_ASSIGN_OR_RETURN(TaskGraph tasks, collectTasks(*graph));
   TET_RETURN_IF_ERROR(describeOrigin(source, binding, tasks.manifest));
-  const int first_section = tasks.weights.empty() ? 0 : 1;
-  TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
-  TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
-  TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
-  if (options.progress) options.progress({"artifact", "", 0, 0});
-  return pack(tasks, sections, source.title());
+  return finish(std::move(tasks), options, source.title());
+}
+
+std::optional<abi::Maker> thisMachine() {
+  abi::Maker maker{TETRARCH_VERSION, LLVM_VERSION_STRING, llvm::sys::getHostCPUName().str(), ""};
+  std::set<std::string> features;  // in order, so that equal machines are equal
+  for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+    if (feature.second) features.insert(feature.first().str());
+  }
+  maker.host_features = fmt::format("{}", fmt::join(features, " "));
+  return maker;
+}
+
+Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifact& artifact,
+                                                               const DriverOptions& options) {
+  const auto context = makeContext();
+  auto parsed = parseTasks(*context, artifact.tasks(), artifact.manifest());
+  if (!parsed) return propagate(parsed.error().withContext(artifact.name()));
+  TaskGraph graph{artifact.manifest(), std::move(parsed->tasks), {}};
+  graph.manifest.code.clear();
+  graph.manifest.costs.clear();
+  graph.manifest.plans.clear();
+  graph.weights.assign(artifact.weights().begin(), artifact.weights().end());
+  return finish(std::move(graph), options, artifact.name());
 }
 
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,14 @@ Result<ModelInterface> describeModel(const ModelSource& source);
 Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source,
                                                              const Binding& binding,
                                                              const DriverOptions& options, Needs* needs);
+
+// What compiles here: versions, this CPU and its features. None in a build without a compiler.
+std::optional<abi::Maker> thisMachine();
+
+// The artifact with code, costs and plans for the devices of `options` in place of those that it had, made
+// from its tasks. InvalidArgument names the artifact when its tasks make no sense.
+Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifact& artifact,
+                                                               const DriverOptions& options);
 
 // What the model gives for `inputs`, by name, according to the reference interpreter.
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,

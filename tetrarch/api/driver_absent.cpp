@@ -18,6 +18,13 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   return absent(source);
 }
 
+std::optional<abi::Maker> thisMachine() { return std::nullopt; }
+
+Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifact& artifact,
+                                                               const DriverOptions&) {
+  return unimplemented("{}: this build of Tetrarch has no compiler", artifact.name());
+}
+
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding&,
                                            const std::map<std::string, Tensor>&, Needs*) {
   return absent(source);

@@ -2,11 +2,14 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <fstream>
 #include <mutex>
 
 #include "tetrarch/api/binding.h"
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/api/driver.h"
+#include "tetrarch/api/retune.h"
 #include "tetrarch/api/variant.h"
 #include "tetrarch/api/version.h"
 
@@ -37,7 +40,24 @@ Result<std::shared_ptr<plan::Profile>> openProfile(const CompileOptions& options
   return std::shared_ptr<plan::Profile>(std::move(*profile));
 }
 
+Result<api::DriverOptions> driverOptions(const CompileOptions& options) {
+  api::DriverOptions driver{.place = options.place,
+                            .measure = options.measure,
+                            .divide = options.divide,
+                            .progress = options.progress};
+  TET_ASSIGN_OR_RETURN(driver.devices, api::openDevices(options.devices));
+  TET_ASSIGN_OR_RETURN(driver.profile, openProfile(options));
+  return driver;
+}
+
 }  // namespace
+
+bool isArtifact(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  char magic[8] = {};
+  file.read(magic, sizeof magic);
+  return file && std::equal(magic, magic + sizeof magic, TET_ARTIFACT_MAGIC);
+}
 
 std::string version() { return TETRARCH_VERSION; }
 
@@ -54,10 +74,27 @@ struct Model::Impl {
   api::Needs needs;
   bool open = false;  // shapes are bound by each call
 
+  // A model with the one variant that an artifact is.
+  static Result<Model> of(std::shared_ptr<const abi::Artifact> artifact, api::OpenDevices devices,
+                          const std::string& place, bool divide);
   Status addVariant(const api::Binding& bound, api::Needs* missing);
   Status compileFor(std::span<const Tensor> given);
   Status choose(std::span<const Tensor> given);
 };
+
+Result<Model> Model::Impl::of(std::shared_ptr<const abi::Artifact> artifact, api::OpenDevices devices,
+                              const std::string& place, bool divide) {
+  auto plan = api::choosePlan(artifact->manifest(), devices, place, divide);
+  if (!plan) return propagate(plan.error().withContext(artifact->name()));
+  auto impl = std::make_unique<Impl>();
+  impl->inputs = portsOf(artifact->manifest().inputs);
+  impl->outputs = portsOf(artifact->manifest().outputs);
+  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan), std::move(devices),
+                                                   namesOf(impl->inputs), {}));
+  impl->current = variant.get();
+  impl->variants.push_back(std::move(variant));
+  return Model(std::move(impl));
+}
 
 // Compiles one binding and makes it the current variant.
 Status Model::Impl::addVariant(const api::Binding& bound, api::Needs* missing) {
@@ -92,7 +129,15 @@ Status Model::Impl::choose(std::span<const Tensor> given) {
 }
 
 Result<Model> Model::compile(const std::filesystem::path& path, CompileOptions options) {
-  return compileSource({.path = path}, std::move(options));
+  if (!isArtifact(path)) return compileSource({.path = path}, std::move(options));
+  if (!options.dims.empty() || !options.shapes.empty() || !options.values.empty()) {
+    return invalidArgument("{}: an artifact's shapes are fixed; bind them when its ONNX model is compiled",
+                           path.string());
+  }
+  TET_ASSIGN_OR_RETURN(auto artifact, abi::Artifact::open(path));
+  TET_ASSIGN_OR_RETURN(auto driver, driverOptions(options));
+  TET_ASSIGN_OR_RETURN(artifact, api::recompileArtifact(*artifact, driver));
+  return Impl::of(std::move(artifact), std::move(driver.devices), options.place, options.divide);
 }
 
 Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
@@ -108,12 +153,7 @@ Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
 Result<Model> Model::compileSource(api::ModelSource source, CompileOptions options) {
   auto impl = std::make_unique<Impl>();
   TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(source));
-  TET_ASSIGN_OR_RETURN(impl->driver.devices, api::openDevices(options.devices));
-  TET_ASSIGN_OR_RETURN(impl->driver.profile, openProfile(options));
-  impl->driver.place = options.place;
-  impl->driver.measure = options.measure;
-  impl->driver.divide = options.divide;
-  impl->driver.progress = options.progress;
+  TET_ASSIGN_OR_RETURN(impl->driver, driverOptions(options));
   impl->binding = {options.dims, options.values, options.shapes};
   impl->source = std::move(source);
   impl->outputs = std::move(interface.outputs);
@@ -131,11 +171,9 @@ Result<Model> Model::compileSource(api::ModelSource source, CompileOptions optio
 
 Result<Model> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
   TET_ASSIGN_OR_RETURN(auto artifact, abi::Artifact::open(path));
-  const abi::Manifest& manifest = artifact->manifest();
   std::vector<std::string> specs = options.devices;
-  if (specs.empty() && !manifest.plans.empty()) {
-    for (const abi::PlanDevice& device : manifest.plans.front().devices)
-      specs.push_back(api::deviceSpec(device));
+  if (const auto& plans = artifact->manifest().plans; specs.empty() && !plans.empty()) {
+    for (const abi::PlanDevice& device : plans.front().devices) specs.push_back(api::deviceSpec(device));
   }
   auto devices = api::openDevices(specs);
   if (!devices && options.devices.empty()) {
@@ -143,16 +181,12 @@ Result<Model> Model::load(const std::filesystem::path& path, const LoadOptions& 
                 devices.error().message());
   }
   if (!devices) return propagate(std::move(devices));
-  auto plan = api::choosePlan(manifest, *devices, options.place);
-  if (!plan) return propagate(plan.error().withContext(path.string()));
-  auto impl = std::make_unique<Impl>();
-  impl->inputs = portsOf(manifest.inputs);
-  impl->outputs = portsOf(manifest.outputs);
-  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan), std::move(*devices),
-                                                   namesOf(impl->inputs), {}));
-  impl->current = variant.get();
-  impl->variants.push_back(std::move(variant));
-  return Model(std::move(impl));
+  if (options.retune) {
+    api::DriverOptions driver{.devices = *devices, .measure = options.measure, .progress = options.progress};
+    TET_ASSIGN_OR_RETURN(driver.profile, openProfile({.progress = options.progress}));
+    TET_ASSIGN_OR_RETURN(artifact, api::tuneForThisMachine(std::move(artifact), driver));
+  }
+  return Impl::of(std::move(artifact), std::move(*devices), options.place, true);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

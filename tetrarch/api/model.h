@@ -64,13 +64,22 @@ struct CompileOptions {
 struct LoadOptions {
   std::vector<std::string> devices;  // empty: those of the artifact's first plan
   std::string place;                 // as above; a forced placement is planned from the artifact's costs
+  // Code and costs of an artifact that was made on another machine, or for other devices, are made anew where
+  // this build has a compiler; the result is kept beside the profile for the next load.
+  bool retune = true;
+  bool measure = true;                            // then: as above
+  std::function<void(const Progress&)> progress;  // called from the loading thread; may be empty
 };
+
+// Whether the file begins as an artifact does. Only Model::load finds out whether it is a whole one.
+TETRARCH_EXPORT bool isArtifact(const std::filesystem::path& path);
 
 // A compiled model, ready to run. Movable. Calls on one Model are serialised; several Models run side by
 // side. A model whose shapes are not all known is compiled at the first call with new shapes, and each
 // variant is kept.
 class Model {
  public:
+  // An ONNX file, or an artifact, whose tasks are then compiled anew for the devices of `options`.
   // InvalidArgument, NotFound, PermissionDenied, Unimplemented: the file or an option is at fault, which the
   // message names. Unimplemented also when this build has no compiler.
   TETRARCH_EXPORT static Result<Model> compile(const std::filesystem::path& path,

@@ -232,26 +232,7 @@ Report Variant::report() const {
   return out;
 }
 
-Status Variant::save(const std::filesystem::path& path) const {
-  abi::ArtifactWriter writer;
-  for (int i = 0; i < static_cast<int>(artifact_->sectionCount()); ++i) {
-    const auto bytes = artifact_->bytes(i);
-    switch (artifact_->section(i).type) {
-      case TET_SECTION_WEIGHTS:
-        writer.addWeights(bytes);
-        break;
-      case TET_SECTION_CODE:
-        writer.addCode(bytes);
-        break;
-      case TET_SECTION_BINARY:
-        writer.addBinary(bytes);
-        break;
-      default:
-        break;  // the manifest, which is always the last
-    }
-  }
-  return writer.write(path, artifact_->manifest());
-}
+Status Variant::save(const std::filesystem::path& path) const { return abi::rewrite(*artifact_, path); }
 
 Status Variant::writeTrace(const std::filesystem::path& path) const {
   Trace trace;

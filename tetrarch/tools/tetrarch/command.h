@@ -39,7 +39,7 @@ Command addExplain(CLI::App& app);
 struct ModelOptions {
   std::string model, devices, place, profile;
   std::vector<std::string> dims, shapes, values;
-  bool no_measure = false, no_divide = false, quiet = false;
+  bool no_measure = false, no_divide = false, no_retune = false, quiet = false;
 
   void add(CLI::App& app);
   Result<CompileOptions> compileOptions() const;

@@ -1,10 +1,8 @@
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <random>
 
-#include "tetrarch/abi/artifact.h"
 #include "tetrarch/base/npy.h"
 #include "tetrarch/tools/tetrarch/command.h"
 #include "tetrarch/tools/tetrarch/console.h"
@@ -40,13 +38,6 @@ Result<std::vector<int64_t>> parseShape(const std::string& text) {
     shape.push_back(size);
   }
   return shape;
-}
-
-bool isArtifact(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  char magic[8] = {};
-  file.read(magic, sizeof magic);
-  return file && std::equal(magic, magic + sizeof magic, TET_ARTIFACT_MAGIC);
 }
 
 // Floats in [-1, 1), integers in [0, 8): small enough to be an index of most tables.
@@ -104,6 +95,8 @@ void ModelOptions::add(CLI::App& app) {
                  "file of measured costs (default: $TETRARCH_PROFILE or ~/.cache/tetrarch/profile.db)");
   app.add_flag("--no-measure", no_measure, "plan from estimates; time nothing");
   app.add_flag("--no-divide", no_divide, "never divide one task over several devices");
+  app.add_flag("--no-retune", no_retune,
+               "run an artifact of another machine with the code that it brings, as it was planned there");
   app.add_flag("-q,--quiet", quiet, "show no progress");
 }
 
@@ -141,7 +134,11 @@ Result<Model> openModel(const ModelOptions& options) {
         "{}: an artifact's shapes are fixed; --dim, --shape and --value belong to its compilation",
         options.model);
   }
-  return Model::load(options.model, {.devices = std::move(compile.devices), .place = options.place});
+  return Model::load(options.model, {.devices = std::move(compile.devices),
+                                     .place = options.place,
+                                     .retune = !options.no_retune,
+                                     .measure = compile.measure,
+                                     .progress = std::move(compile.progress)});
 }
 
 void TensorOptions::add(CLI::App& app) {
