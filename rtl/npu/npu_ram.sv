@@ -1,0 +1,27 @@
+// One memory bank: one read and one write port, read data one cycle after the request and held until the next one.
+// A read of the row that is written in the same cycle returns the old row.
+module npu_ram #(
+  parameter int unsigned Width = 128,
+  parameter int unsigned Depth = 1024,
+  localparam int unsigned AddrW = $clog2(Depth)
+) (
+  input  logic             clk_i,
+  input  logic             re_i,
+  input  logic [AddrW-1:0] raddr_i,
+  output logic [Width-1:0] rdata_o,
+  input  logic             we_i,
+  input  logic [AddrW-1:0] waddr_i,
+  input  logic [Width-1:0] wdata_i
+);
+
+  logic [Width-1:0] mem[Depth]  /*verilator public_flat_rw*/;
+  logic [Width-1:0] rdata_q;
+
+  always_ff @(posedge clk_i) begin
+    if (re_i) rdata_q <= mem[raddr_i];
+    if (we_i) mem[waddr_i] <= wdata_i;
+  end
+
+  assign rdata_o = rdata_q;
+
+endmodule
