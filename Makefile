@@ -7,11 +7,11 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build demo test bench lint format fuzz clean
+.PHONY: help setup build demo test bench lint format differential fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what packages.txt lists and this machine lacks (apt, and pip into .venv)
 	@scripts/setup.sh
@@ -34,6 +34,11 @@ lint: setup  ## check format and style of C++ and Python
 
 format: setup  ## rewrite C++ and Python files in the project's format
 	@python scripts/lint.py --fix
+
+differential: build  ## COUNT=2000 random graphs from SEED=1 on, compiled for CPU and OpenCL against the interpreter
+	@build/bin/tetrarch-differential --seed $(or $(SEED),1) --count $(or $(COUNT),2000)
+	@build/bin/tetrarch-differential --seed $(or $(SEED),1) --count $(or $(COUNT),2000) --target opencl \
+	  --device build/lib/tetrarch/devices/tetrarch_opencl.so
 
 fuzz: setup  ## fuzz every parser for SECONDS_EACH=60 seconds
 	@scripts/build.sh asan fuzzers

@@ -16,9 +16,8 @@ namespace tetrarch::compile {
 
 struct PipelineOptions {
   std::string_view stop_after = "tasks";  // a name of stageNames()
-  int threads = 1;                        // that passes may use
-  // Called after each stage with its name and the seconds that it took; the module then holds its result. May
-  // be empty.
+  // Called after each stage with its name and the seconds that it took; the module then holds its result.
+  // May be empty.
   std::function<void(std::string_view stage, double seconds)> on_stage;
 };
 

@@ -14,9 +14,9 @@ struct RandomGraphOptions {
   int64_t largest_dim = 17;
 };
 
-// A module whose @main takes f32 tensors of rank 0 to 4 and returns every value that no op uses. The same
-// seed gives the same graph. Only continuous ops, so that results of a different rounding stay close; values
-// stay near 1.
+// A module whose @main takes f32 tensors of rank 0 to 4 and one of i64, and returns every value that no op
+// uses. The same seed gives the same graph. Only continuous ops, so that results of a different rounding stay
+// close; values stay near 1.
 mlir::OwningOpRef<mlir::ModuleOp> randomGraph(mlir::MLIRContext* context, unsigned seed,
                                               const RandomGraphOptions& options = {});
 

@@ -131,8 +131,7 @@ class Grouper {
     llvm::SetVector<Group*> found;
     collectProducers(op, found);
     llvm::SmallVector<Group*> groups(found.begin(), found.end());
-    llvm::stable_sort(groups,
-                      [&](Group* a, Group* b) { return order_[a->ops.back()] > order_[b->ops.back()]; });
+    llvm::sort(groups, [&](Group* a, Group* b) { return order_[a->ops.back()] > order_[b->ops.back()]; });
     return groups;
   }
   void collectProducers(Operation* op, llvm::SetVector<Group*>& found) {

@@ -4,19 +4,15 @@
 
 #include <random>
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tetrarch/compile/differential/task_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
-#include "tetrarch/compile/pipeline.h"
-#include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/interpreter.h"
 #include "tetrarch/graph/parse.h"
 #include "tetrarch/graph/types.h"
 
 namespace tetrarch::compile {
 namespace {
-
-using Module = mlir::OwningOpRef<mlir::ModuleOp>;
-
-mlir::func::FuncOp mainOf(mlir::ModuleOp module) { return *module.getOps<mlir::func::FuncOp>().begin(); }
 
 // Twice the rounding error of a type's last place; the sums and functions of f32 and f64 get more.
 double toleranceOf(ElementType type) {
@@ -39,82 +35,39 @@ double toleranceOf(ElementType type) {
 }
 
 struct Compiled {
-  Module module;
+  TaskProgram program;
   std::vector<Tensor> inputs, expected;
-  size_t first_task = 0;
+  size_t first_task = 0;  // among the tasks of all cases
 };
 
 Result<Compiled> prepare(const DifferentialCase& test, mlir::MLIRContext* context, std::vector<Task>& tasks) {
   Compiled compiled;
-  TET_ASSIGN_OR_RETURN(compiled.module, tet::parseGraph(test.text, context, test.name));
+  TET_ASSIGN_OR_RETURN(auto module, tet::parseGraph(test.text, context, test.name));
   uint32_t seed = 1;
-  for (mlir::Value argument : mainOf(*compiled.module).getArguments()) {
+  for (mlir::Value argument : (*module->getOps<mlir::func::FuncOp>().begin()).getArguments()) {
     compiled.inputs.push_back(
         randomTensor(tet::elementTypeOf(argument), tet::shapeOf(argument), test.low, test.high, seed++));
   }
-  TET_ASSIGN_OR_RETURN(compiled.expected, tet::interpret(*compiled.module, compiled.inputs));
-  TET_RETURN_IF_ERROR(runPipeline(*compiled.module));
+  TET_ASSIGN_OR_RETURN(compiled.expected, tet::interpret(*module, compiled.inputs));
+  TET_ASSIGN_OR_RETURN(compiled.program, TaskProgram::make(std::move(module)));
   compiled.first_task = tasks.size();
-  compiled.module->walk([&](tet::TaskOp op) {
-    mlir::Block& block = op.getBody().front();
-    tasks.push_back({test.name + "." + op.getName().str(), &block, taskHash(block)});
-  });
+  for (const Task& task : compiled.program.tasks()) {
+    tasks.push_back({test.name + "." + task.name, task.block, task.hash});
+  }
   return compiled;
 }
-
-// Runs @main's tasks one after the other.
-class Runner {
- public:
-  Runner(const KernelModule& kernels, const CodeBlob& blob) : kernels_(kernels), blob_(blob) {}
-
-  Result<std::vector<Tensor>> run(const Compiled& compiled) {
-    size_t task = compiled.first_task;
-    auto function = mainOf(*compiled.module);
-    for (auto [argument, tensor] : llvm::zip(function.getArguments(), compiled.inputs))
-      values_[argument] = tensor;
-    for (mlir::Operation& op : function.front().without_terminator()) {
-      if (auto constant = llvm::dyn_cast<tet::ConstantOp>(op)) {
-        TET_ASSIGN_OR_RETURN(values_[constant.getResult()], tet::tensorOf(constant.getValue()));
-      } else if (auto reshape = llvm::dyn_cast<tet::ReshapeOp>(op)) {
-        auto owner = std::make_shared<Tensor>(values_[reshape.getOperand()]);
-        values_[reshape.getResult()] =
-            Tensor::view(owner->type(), tet::shapeOf(reshape.getResult()), owner->data(), owner);
-      } else if (auto call = llvm::dyn_cast<tet::TaskOp>(op)) {
-        TET_RETURN_IF_ERROR(runTask(call, blob_.entries[task++].symbol));
-      } else {
-        return internalError("{} is left outside of tasks", op.getName().getStringRef().str());
-      }
-    }
-    std::vector<Tensor> results;
-    for (mlir::Value value : function.front().getTerminator()->getOperands())
-      results.push_back(values_[value]);
-    return results;
-  }
-
- private:
-  Status runTask(tet::TaskOp op, std::string_view symbol) {
-    const tet_cpu_kernel* kernel = kernels_.find(symbol);
-    if (!kernel) return internalError("no kernel for {}", op.getName().str());
-    std::vector<Tensor> operands, results;
-    for (mlir::Value input : op.getInputs()) operands.push_back(values_[input]);
-    for (mlir::Value result : op.getResults()) {
-      TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::create(tet::elementTypeOf(result), tet::shapeOf(result)));
-      results.push_back(std::move(tensor));
-    }
-    launch(*kernel, operands, results, /*threads=*/1);
-    for (auto [value, tensor] : llvm::zip(op.getResults(), results)) values_[value] = tensor;
-    return {};
-  }
-
-  const KernelModule& kernels_;
-  const CodeBlob& blob_;
-  llvm::DenseMap<mlir::Value, Tensor> values_;
-};
 
 void compare(const DifferentialCase& test, const Compiled& compiled, const KernelModule& kernels,
              const CodeBlob& blob) {
   SCOPED_TRACE(test.name);
-  auto actual = Runner(kernels, blob).run(compiled);
+  auto actual =
+      compiled.program.run(compiled.inputs, [&](size_t task, auto& operands, auto& results) -> Status {
+        const std::string& symbol = blob.entries[compiled.first_task + task].symbol;
+        const tet_cpu_kernel* kernel = kernels.find(symbol);
+        if (!kernel) return internalError("no kernel for {}", symbol);
+        launch(*kernel, operands, results, /*threads=*/1);
+        return {};
+      });
   ASSERT_TRUE(actual.has_value()) << actual.error().toString();
   double tolerance = test.tolerance;
   for (const Tensor& input : compiled.inputs) {

@@ -162,7 +162,7 @@ mlir::LogicalResult lowerSort(Lowering& lowering, tet::SortOp op) {
     results.push_back(emptyTensor(b, shapeOf(input), elementOf(inputs.back())));
   }
   for (auto [dim, extent] : llvm::enumerate(shapeOf(inputs[0]))) {
-    if (dim != op.getDimension()) ends.push_back(constantIndex(b, extent));
+    if (static_cast<int64_t>(dim) != op.getDimension()) ends.push_back(constantIndex(b, extent));
   }
   Values zeros(ends.size(), constantIndex(b, 0)), ones(ends.size(), constantIndex(b, 1));
   auto sort_line = [&](mlir::OpBuilder& inner, mlir::Location loc, ValueRange at, ValueRange carried) {

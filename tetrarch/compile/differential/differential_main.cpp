@@ -1,0 +1,129 @@
+// tetrarch-differential: thousands of random graphs, compiled and interpreted; what differs is shrunk and
+// shown.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+
+#include "llvm/Support/raw_ostream.h"
+#include "tetrarch/compile/differential/graph_check.h"
+#include "tetrarch/compile/differential/shrink.h"
+#include "tetrarch/graph/parse.h"
+#include "tetrarch/graph/random_graph.h"
+
+namespace tetrarch::compile {
+namespace {
+
+struct Arguments {
+  GraphCheckOptions check;
+  tet::RandomGraphOptions graph;
+  std::string file;
+  unsigned seed = 0, count = 1000, keep_going = 5;
+  bool raw = false;
+};
+
+constexpr unsigned kSecondsEach = 120;
+
+std::string readAll(int file) {
+  std::string text;
+  char buffer[512];
+  for (ssize_t got; (got = read(file, buffer, sizeof buffer)) > 0;) text.append(buffer, got);
+  return text;
+}
+
+// In a child process: a crash and an endless loop are findings like any other. Empty when all is well.
+std::string problemOf(const Arguments& arguments, mlir::ModuleOp graph, unsigned seed) {
+  int ends[2];
+  if (pipe(ends) != 0) return "no pipe";
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(kSecondsEach);
+    const Status status = GraphCheck(arguments.check).check(graph, seed);
+    const std::string text = status.ok() ? "" : status.toString();
+    const bool written = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    _exit(status.ok() ? 0 : written ? 1 : 2);
+  }
+  close(ends[1]);
+  std::string text = readAll(ends[0]);
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFSIGNALED(status))
+    return fmt::format("signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  if (WEXITSTATUS(status) != 0 && text.empty()) return fmt::format("exit status {}", WEXITSTATUS(status));
+  return text;
+}
+
+void show(const Arguments& arguments, mlir::ModuleOp graph, unsigned seed, const std::string& problem) {
+  fmt::print("seed {}: {}\n", seed, problem);
+  std::fflush(stdout);
+  mlir::OwningOpRef<mlir::ModuleOp> small(graph.clone());
+  if (!arguments.raw) {
+    small = shrink(graph,
+                   [&](mlir::ModuleOp candidate) { return !problemOf(arguments, candidate, seed).empty(); });
+  }
+  fmt::print("in {} ops of {}, {}:\n", countOps(*small), countOps(graph), problemOf(arguments, *small, seed));
+  std::fflush(stdout);
+  small->print(llvm::outs());
+  llvm::outs() << "\n";
+  llvm::outs().flush();
+}
+
+Status runFile(const Arguments& arguments, mlir::MLIRContext* context) {
+  FILE* file = std::fopen(arguments.file.c_str(), "rb");
+  if (!file) return invalidArgument("{} cannot be read", arguments.file);
+  const std::string text = readAll(fileno(file));
+  std::fclose(file);
+  TET_ASSIGN_OR_RETURN(auto graph, tet::parseGraph(text, context, arguments.file));
+  const std::string problem = problemOf(arguments, *graph, arguments.seed);
+  if (problem.empty()) return {};
+  show(arguments, *graph, arguments.seed, problem);
+  return internalError("{} differs", arguments.file);
+}
+
+Status run(const Arguments& arguments) {
+  auto context = tet::makeContext();
+  mlir::DialectRegistry registry;
+  registerCodegenDialects(registry);
+  context->appendDialectRegistry(registry);
+  context->loadAllAvailableDialects();
+  if (!arguments.file.empty()) return runFile(arguments, context.get());
+  unsigned failed = 0, done = 0;
+  for (; done < arguments.count && failed < arguments.keep_going; ++done) {
+    const unsigned seed = arguments.seed + done;
+    auto graph = tet::randomGraph(context.get(), seed, arguments.graph);
+    const std::string problem = problemOf(arguments, *graph, seed);
+    if (!problem.empty()) ++failed, show(arguments, *graph, seed, problem);
+    if ((done + 1) % 100 == 0) fmt::print("{} graphs, {} failed\n", done + 1, failed);
+    std::fflush(stdout);
+  }
+  fmt::print("seeds {} to {} on {}: {} failed\n", arguments.seed, arguments.seed + done - 1,
+             arguments.check.target, failed);
+  return failed == 0 ? Status() : internalError("{} of {} random graphs failed", failed, done);
+}
+
+}  // namespace
+}  // namespace tetrarch::compile
+
+int main(int argc, char** argv) {
+  tetrarch::compile::Arguments arguments;
+  CLI::App app("Compiles random graphs and compares what they give with the reference interpreter.");
+  app.add_option("--seed", arguments.seed, "of the first graph; each next one counts up");
+  app.add_option("--count", arguments.count, "how many graphs");
+  app.add_option("--ops", arguments.graph.ops, "of each graph");
+  app.add_option("--inputs", arguments.graph.inputs, "of each graph");
+  app.add_option("--largest-dim", arguments.graph.largest_dim, "of an input's dimensions");
+  app.add_option("--target", arguments.check.target, "code generator: cpu or opencl");
+  app.add_option("--device", arguments.check.plugin, "plug-in (.so) that runs the code; not for cpu");
+  app.add_option("--tolerance", arguments.check.tolerance,
+                 "of floats, relative to the result's largest value");
+  app.add_option("--file", arguments.file, "check this graph (MLIR text) instead of random ones");
+  app.add_option("--keep-going", arguments.keep_going, "stop after so many failures");
+  app.add_flag("--raw", arguments.raw, "show failing graphs as they are, without shrinking them");
+  CLI11_PARSE(app, argc, argv);
+  const tetrarch::Status status = tetrarch::compile::run(arguments);
+  if (!status.ok()) fmt::print(stderr, "tetrarch-differential: {}\n", status.toString());
+  return exitCode(status);
+}
