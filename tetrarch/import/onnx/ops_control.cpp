@@ -176,53 +176,106 @@ Status importLoop(OpContext& n) {
 }
 
 // Always unrolled: the number of iterations is a dimension.
-Status importScan(OpContext& n) {
-  const Graph* body = n.getGraph("body");
-  const int64_t scanned = n.getInt("num_scan_inputs"), carried = n.inputCount() - scanned;
-  if (!body || scanned < 1 || carried < 0 || body->output_size() < carried) {
+namespace {
+
+// What the attributes of a Scan say, for `carried` states and as many scanned inputs and outputs as the axes
+// list.
+struct ScanForm {
+  const Graph* body = nullptr;
+  int64_t carried = 0;
+  Shape in_axes, out_axes, in_backward, out_backward;
+};
+
+// `attribute` with a zero for each of `count` inputs or outputs where it is left out.
+Result<Shape> flagsOf(OpContext& n, std::string_view attribute, size_t count) {
+  Shape flags = n.getInts(attribute, Shape(count, 0));
+  if (flags.size() < count) return invalidArgument("its axes or directions are too few");
+  return flags;
+}
+
+Result<ScanForm> scanForm(OpContext& n, int64_t inputs) {
+  ScanForm form;
+  form.body = n.getGraph("body");
+  const int64_t scanned = n.getInt("num_scan_inputs");
+  form.carried = inputs - scanned;
+  if (!form.body || scanned < 1 || form.carried < 0 || form.body->output_size() < form.carried) {
     return invalidArgument("its inputs do not fit its body");
   }
-  const size_t stacked_count = static_cast<size_t>(body->output_size() - carried);
-  const Shape in_axes = n.getInts("scan_input_axes", Shape(scanned, 0));
-  const Shape out_axes = n.getInts("scan_output_axes", Shape(stacked_count, 0));
-  const Shape in_backward = n.getInts("scan_input_directions", Shape(scanned, 0));
-  const Shape out_backward = n.getInts("scan_output_directions", Shape(stacked_count, 0));
-  if (static_cast<int64_t>(std::min(in_axes.size(), in_backward.size())) < scanned ||
-      std::min(out_axes.size(), out_backward.size()) < stacked_count) {
-    return invalidArgument("its axes or directions are too few");
-  }
-  auto axisOf = [&](int64_t i) {
-    return n.wrapAxis(in_axes[i], rankOf(n.in(static_cast<int>(carried + i))));
-  };
-  const int64_t length = dimOf(n.in(static_cast<int>(carried)), axisOf(0));
+  const auto ins = static_cast<size_t>(scanned);
+  const auto outs = static_cast<size_t>(form.body->output_size() - form.carried);
+  TET_ASSIGN_OR_RETURN(form.in_axes, flagsOf(n, "scan_input_axes", ins));
+  TET_ASSIGN_OR_RETURN(form.out_axes, flagsOf(n, "scan_output_axes", outs));
+  TET_ASSIGN_OR_RETURN(form.in_backward,
+                       flagsOf(n, n.opset < 9 ? "directions" : "scan_input_directions", ins));
+  TET_ASSIGN_OR_RETURN(form.out_backward, flagsOf(n, "scan_output_directions", outs));
+  return form;
+}
+
+// The states after the last iteration, then what each iteration gave, stacked. `values`: states, then what is
+// scanned.
+Result<Values> unrollScan(OpContext& n, const ScanForm& form, const Values& values) {
+  Values state(values.begin(), values.begin() + form.carried);
+  const Values scanned(values.begin() + form.carried, values.end());
+  auto axisOf = [&](size_t i) { return n.wrapAxis(form.in_axes[i], rankOf(scanned[i])); };
+  const int64_t length = dimOf(scanned[0], axisOf(0));
   if (length < 1 || length > n.importer.limits().unrolled_iterations) {
     return n.decline("{} iterations cannot be unrolled", length);
   }
-  Values state;
-  for (int i = 0; i < carried; ++i) state.push_back(n.in(i));
-  std::vector<Values> columns(stacked_count);
+  std::vector<Values> columns(form.out_axes.size());
   for (int64_t t = 0; t < length; ++t) {
     Values arguments = state;
-    for (int64_t i = 0; i < scanned; ++i) {
-      const int64_t at = in_backward[i] ? length - 1 - t : t, axis = axisOf(i);
-      arguments.push_back(
-          n.b.squeeze(n.b.sliceAxis(n.in(static_cast<int>(carried + i)), axis, at, at + 1), {axis}));
+    for (size_t i = 0; i < scanned.size(); ++i) {
+      const int64_t at = form.in_backward[i] ? length - 1 - t : t, axis = axisOf(i);
+      arguments.push_back(n.b.squeeze(n.b.sliceAxis(scanned[i], axis, at, at + 1), {axis}));
     }
     TET_RETURN_IF_ERROR(n.b.status());
-    TET_ASSIGN_OR_RETURN(const Values results, n.importer.importSubgraph(*body, arguments, n.scope, n.frame));
-    state.assign(results.begin(), results.begin() + carried);
-    for (size_t s = 0; s < stacked_count; ++s)
-      columns[s].push_back(results[carried + static_cast<int64_t>(s)]);
+    TET_ASSIGN_OR_RETURN(const Values results,
+                         n.importer.importSubgraph(*form.body, arguments, n.scope, n.frame));
+    state.assign(results.begin(), results.begin() + form.carried);
+    for (size_t s = 0; s < columns.size(); ++s)
+      columns[s].push_back(results[form.carried + static_cast<int64_t>(s)]);
   }
-  for (size_t s = 0; s < stacked_count; ++s) {
-    Values& column = columns[s];
-    if (out_backward[s]) std::ranges::reverse(column);
-    const int64_t axis = n.wrapAxis(out_axes[s], rankOf(column.front()) + 1);
+  for (size_t s = 0; s < columns.size(); ++s) {
+    if (form.out_backward[s]) std::ranges::reverse(columns[s]);
+    const int64_t axis = n.wrapAxis(form.out_axes[s], rankOf(columns[s].front()) + 1);
     Values rows;
-    for (Value value : column) rows.push_back(n.b.expandDims(value, {axis}));
+    for (Value value : columns[s]) rows.push_back(n.b.expandDims(value, {axis}));
     state.push_back(n.b.concat(rows, axis));
   }
-  return n.results(state);
+  return state;
+}
+
+}  // namespace
+
+Status importScan(OpContext& n) {
+  TET_ASSIGN_OR_RETURN(const ScanForm form, scanForm(n, n.inputCount()));
+  Values values;
+  for (int i = 0; i < n.inputCount(); ++i) values.push_back(n.in(i));
+  TET_ASSIGN_OR_RETURN(const Values results, unrollScan(n, form, values));
+  return n.results(results);
+}
+
+// The form of opset 8: input 0 has the lengths, every other tensor a batch as its first dimension.
+Status importBatchedScan(OpContext& n) {
+  if (n.has(0)) return n.decline("sequences of different lengths are not supported");
+  TET_ASSIGN_OR_RETURN(const ScanForm form, scanForm(n, n.inputCount() - 1));
+  const int64_t batch = dimOf(n.in(1), 0);
+  if (batch < 1 || batch > n.importer.limits().unrolled_iterations) {
+    return n.decline("a batch of {} cannot be unrolled", batch);
+  }
+  std::vector<Values> rows;  // of each result
+  for (int64_t i = 0; i < batch; ++i) {
+    Values values;
+    for (int v = 1; v < n.inputCount(); ++v)
+      values.push_back(n.b.squeeze(n.b.sliceAxis(n.in(v), 0, i, i + 1), {0}));
+    TET_RETURN_IF_ERROR(n.b.status());
+    TET_ASSIGN_OR_RETURN(const Values results, unrollScan(n, form, values));
+    rows.resize(results.size());
+    for (size_t r = 0; r < results.size(); ++r) rows[r].push_back(n.b.expandDims(results[r], {0}));
+  }
+  Values stacked;
+  for (const Values& row : rows) stacked.push_back(n.b.concat(row, 0));
+  return n.results(stacked);
 }
 
 }  // namespace tetrarch::onnx

@@ -140,7 +140,10 @@ Status importHardmax(OpContext& n) {
 Status importTopK(OpContext& n) {
   const Value x = n.in(0);
   const int64_t axis = n.getAxis("axis", -1, rankOf(x));
-  TET_ASSIGN_OR_RETURN(const Shape k, n.intsFrom("k", 1));
+  Shape k = {n.getInt("k", -1)};  // an attribute before opset 10
+  if (n.opset >= 10) {
+    TET_ASSIGN_OR_RETURN(k, n.constantInts(1, "the number of elements k"));
+  }
   if (k.size() != 1 || k[0] < 0 || k[0] > dimOf(x, axis))
     return invalidArgument("k does not fit the dimension");
   const auto direction =
