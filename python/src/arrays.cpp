@@ -109,8 +109,12 @@ nb::object helper(const char* name) { return nb::module_::import_("tetrarch._arr
 }  // namespace
 
 Tensor tensorFrom(nb::handle value, ElementType type) {
-  if (auto tensor = fromBuffer(value, type)) return std::move(*tensor);
-  if (nb::hasattr(value, "__dlpack__") && !PyObject_CheckBuffer(value.ptr())) {
+  // Halves of a byte are brought into range by the helper.
+  const bool whole_bytes = type != ElementType::I4;
+  if (whole_bytes) {
+    if (auto tensor = fromBuffer(value, type)) return std::move(*tensor);
+  }
+  if (whole_bytes && nb::hasattr(value, "__dlpack__") && !PyObject_CheckBuffer(value.ptr())) {
     if (auto tensor = fromDlpack(value, type)) return std::move(*tensor);
   }
   const std::string name(info(type).name), numpy(info(type).numpy);

@@ -31,4 +31,6 @@ def prepare(value: object, element: str, numpy_type: str) -> np.ndarray:
     array = np.asarray(value, dtype=dtype)
     if _NAMES.get(array.dtype.name) == element:
         array = array.view(np.dtype(numpy_type))
+    if element == "i4" and array.dtype == np.int8:
+        array = ((array & 15) ^ 8) - 8  # ml_dtypes leaves the upper half of the byte to chance
     return np.ascontiguousarray(array).reshape(array.shape)

@@ -76,7 +76,7 @@ Outline::Outline(const Problem& p)
   for (int t : p.outputs) last[t] = kForever, ++uses[t];
   std::vector<int> spare;
   auto begin = [&](int t) {
-    if (slot[t] >= 0 || (p.tensors[t].constant && uses[t] < 2)) return;
+    if (slot[t] >= 0) return;
     if (spare.empty()) spare.push_back(slots++);
     slot[t] = spare.back(), spare.pop_back();
   };
@@ -85,7 +85,9 @@ Outline::Outline(const Problem& p)
     if (p.tensors[t].constant) begin(t);
   }
   for (size_t i = 0; i < p.tasks.size(); ++i) {
-    for (int t : p.tasks[i].inputs) begin(t);
+    for (int t : p.tasks[i].inputs) {
+      if (!p.tensors[t].constant || uses[t] > 1) begin(t);
+    }
     for (int t : p.tasks[i].outputs) begin(t);
     auto end = [&](int t) {
       if (slot[t] < 0 || last[t] != static_cast<int>(i) || p.tensors[t].constant) return;

@@ -28,6 +28,16 @@ TEST(Schedule, AChainPaysForItsCopies) {
   EXPECT_DOUBLE_EQ(evaluate(outline, {kA, kA}), 1.5 + 1 + 3 + 1);
 }
 
+// A network that was folded to a constant has an output that no task makes or reads.
+TEST(Schedule, AConstantOutputNeedsNoTask) {
+  Problem p = emptyProblem(1, {0.5, 10, false});
+  p.outputs = {addTensor(p, 10, true)};
+  ASSERT_TRUE(validate(p).ok());
+  const Outline outline(p);
+  EXPECT_GE(outline.slot[p.outputs[0]], 0);
+  EXPECT_EQ(evaluate(outline, {}), 0);
+}
+
 TEST(Schedule, BranchesOverlapUnlessTheSiliconIsShared) {
   Problem p = emptyProblem(2, {0, 0, true});
   p.inputs = {addTensor(p, 1)};

@@ -51,6 +51,26 @@ class ComputeNow : public mlir::RewritePattern {
   }
 };
 
+// op(…) without elements = constant
+class NothingToCompute : public mlir::RewritePattern {
+ public:
+  explicit NothingToCompute(mlir::MLIRContext* context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  mlir::LogicalResult matchAndRewrite(mlir::Operation* op, PatternRewriter& rewriter) const override {
+    if (!llvm::isa<TetDialect>(op->getDialect()) || llvm::isa<ConstantOp>(op) || op->getNumRegions() != 0)
+      return mlir::failure();
+    if (op->getNumResults() == 0 || elementsOf(op->getResults()) != 0) return mlir::failure();
+    llvm::SmallVector<Value> constants;
+    for (Value result : op->getResults()) {
+      Result<Tensor> empty = Tensor::create(tet::elementTypeOf(result), tet::shapeOf(result));
+      if (!empty) return mlir::failure();
+      constants.push_back(makeConstant(rewriter, op->getLoc(), *empty));
+    }
+    rewriter.replaceOp(op, constants);
+    return mlir::success();
+  }
+};
+
 // if(true) a else b = a
 class TakeBranch : public mlir::OpRewritePattern<IfOp> {
  public:
@@ -71,7 +91,7 @@ class TakeBranch : public mlir::OpRewritePattern<IfOp> {
 }  // namespace
 
 void addConstantRules(mlir::RewritePatternSet& patterns) {
-  patterns.add<ComputeNow, TakeBranch>(patterns.getContext());
+  patterns.add<ComputeNow, NothingToCompute, TakeBranch>(patterns.getContext());
 }
 
 }  // namespace tetrarch::compile

@@ -120,3 +120,15 @@ func.func @keepdims(%x: tensor<1x4x8xf32>) -> tensor<1x4x8xf32> {
   %b = tet.broadcast_in_dim %k, dims = [0, 1, 2] : (tensor<1x4x1xf32>) -> tensor<1x4x8xf32>
   return %b : tensor<1x4x8xf32>
 }
+
+// -----
+
+// What has no elements needs no task.
+// CHECK-LABEL: func.func @nothing
+// CHECK-NEXT: %[[C:.*]] = tet.constant dense<> : tensor<2x0xf32>
+// CHECK-NEXT: return %[[C]]
+func.func @nothing(%x: tensor<2x8xf32>) -> tensor<2x0xf32> {
+  %0 = tet.slice %x, starts = [0, 8], limits = [2, 8], strides = [1, 1] : (tensor<2x8xf32>) -> tensor<2x0xf32>
+  %1 = tet.exponential %0 : tensor<2x0xf32>
+  return %1 : tensor<2x0xf32>
+}
