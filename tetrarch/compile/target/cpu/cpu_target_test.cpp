@@ -159,6 +159,7 @@ TEST_F(CpuTarget, ElementwiseTransposesAndBroadcasts) {
       elementwiseText("compare", "i8", {515}, {{{0}, "f32"}, {{0}, "f32"}}, "less") +
       elementwiseText("half", "f16", {515}, {{{0}, "f16"}, {{0}, "f16"}}, "add_as_f32") +
       elementwiseText("bfloat", "bf16", {515}, {{{0}, "bf16"}, {{0}, "bf16"}}, "add_as_f32") +
+      elementwiseText("bfloat_transpose", "bf16", {18, 33}, {{{1, 0}, "bf16"}}, "identity") +
       elementwiseText("index", "f32", {9, 37}, {{{0, 1}, "f32"}}, "add_index");
   expectSame(text, 0);
 }

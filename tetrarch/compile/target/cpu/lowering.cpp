@@ -18,6 +18,7 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
@@ -108,6 +109,24 @@ void addLlvmLowering(mlir::PassManager& pm) {
   pm.addPass(mlir::createReconcileUnrealizedCastsPass());
 }
 
+// bf16 as integers: where a processor has no bf16, LLVM would keep values as f32 and call a library to narrow
+// them again. The conversions themselves are integer arithmetic by now, the rest only moves.
+void moveBfloatsAsIntegers(mlir::ModuleOp module) {
+  auto bits = mlir::IntegerType::get(module.getContext(), 16);
+  mlir::AttrTypeReplacer replacer;
+  replacer.addReplacement([&](mlir::BFloat16Type) -> mlir::Type { return bits; });
+  replacer.addReplacement([&](mlir::FloatAttr value) -> std::optional<mlir::Attribute> {
+    if (!value.getType().isBF16()) return std::nullopt;
+    return mlir::IntegerAttr::get(bits, value.getValue().bitcastToAPInt());
+  });
+  replacer.addReplacement([&](mlir::DenseElementsAttr values) -> std::optional<mlir::Attribute> {
+    if (!values.getElementType().isBF16()) return std::nullopt;
+    return values.bitcast(bits);
+  });
+  replacer.recursivelyReplaceElementsIn(module, /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
 // The exported function: unpacks the array of buffers and calls the body.
 void addEntryPoint(llvm::Module& module, const std::string& symbol, size_t buffers, bool scratch) {
   llvm::Function* body = module.getFunction("body");
@@ -135,6 +154,7 @@ Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std:
   if (mlir::failed(pm.run(module))) {
     return internalError("task '{}' could not be lowered to LLVM: {}", task.name, complaints.text());
   }
+  moveBfloatsAsIntegers(module);
   LoweredKernel kernel;
   kernel.module = mlir::translateModuleToLLVMIR(module, context, symbol);
   if (!kernel.module)

@@ -67,42 +67,6 @@ void setAttributes(llvm::Module& module, const Variant& variant) {
   }
 }
 
-bool isBfloat(llvm::Type* type) { return type->getScalarType()->isBFloatTy(); }
-
-// bf16 in memory as integers: where a processor has no bf16, LLVM would keep values as f32 and call a library
-// to narrow them again. The conversions themselves are integer arithmetic by now.
-void moveBfloatsAsIntegers(llvm::Module& module) {
-  auto integerType = [](llvm::Type* type) {
-    return type->getWithNewType(llvm::Type::getInt16Ty(type->getContext()));
-  };
-  std::vector<llvm::Instruction*> moves;
-  for (llvm::Function& function : module) {
-    for (llvm::BasicBlock& block : function) {
-      for (llvm::Instruction& instruction : block) {
-        auto* store = llvm::dyn_cast<llvm::StoreInst>(&instruction);
-        if (store ? isBfloat(store->getValueOperand()->getType())
-                  : llvm::isa<llvm::LoadInst>(instruction) && isBfloat(instruction.getType())) {
-          moves.push_back(&instruction);
-        }
-      }
-    }
-  }
-  for (llvm::Instruction* move : moves) {
-    llvm::IRBuilder<> b(move);
-    if (auto* store = llvm::dyn_cast<llvm::StoreInst>(move)) {
-      llvm::Value* value = store->getValueOperand();
-      b.CreateAlignedStore(b.CreateBitCast(value, integerType(value->getType())), store->getPointerOperand(),
-                           store->getAlign());
-    } else {
-      auto* load = llvm::cast<llvm::LoadInst>(move);
-      llvm::Value* bits =
-          b.CreateAlignedLoad(integerType(load->getType()), load->getPointerOperand(), load->getAlign());
-      load->replaceAllUsesWith(b.CreateBitCast(bits, load->getType()));
-    }
-    move->eraseFromParent();
-  }
-}
-
 void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.SLPVectorization = false;
@@ -249,7 +213,6 @@ Result<ObjectCode> assemble(LoweredKernel kernel, const Variant& variant) {
   kernel.module->setTargetTriple(machine->getTargetTriple());
   kernel.module->setDataLayout(machine->createDataLayout());
   setAttributes(*kernel.module, variant);
-  moveBfloatsAsIntegers(*kernel.module);
   optimise(*kernel.module, *machine);
   ObjectCode object;
   TET_ASSIGN_OR_RETURN(object.bytes, emitObject(*kernel.module, *machine));
