@@ -1,4 +1,4 @@
-"""ONNX's own conformance suite: every node test passes, or is declined by name; none gives another number."""
+"""ONNX's own conformance suite: a node test passes, or is declined by name; none gives another number."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ import onnx.helper
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-AT_LEAST = 1500
+EVERY = 60  # of the 1,884 cases: a sample that is the same each time; docs/onnx-conformance.md has them all
 
 
-def test_node_tests_pass_or_are_declined() -> None:
-    script = [sys.executable, ROOT / "test" / "onnx_conformance.py", "--at-least", str(AT_LEAST)]
+def test_a_sample_of_the_suite_passes_or_is_declined() -> None:
+    script = [
+        sys.executable,
+        ROOT / "test" / "onnx_conformance.py",
+        "--every",
+        str(EVERY),
+        "--at-least",
+        "24",
+    ]
     done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
