@@ -1,0 +1,50 @@
+// The timing model: how many cycles an instruction stream takes, by the rules of rtl/npu/README.md, without
+// any data. It jumps from event to event, so its own time grows with instructions, not with cycles.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tetrarch/devices/npu/state.h"
+
+namespace tetrarch::npu {
+
+// What a unit did; cycles.
+struct UnitActivity {
+  int64_t instructions = 0;
+  int64_t busy = 0;  // beats of load and store, rows streamed by matrix, rows read by vector
+};
+
+struct InstructionTimes {
+  int64_t dispatched = -1, issued = -1, completed = -1;  // cycles, -1: never
+};
+
+struct Timing {
+  Cause cause = Cause::Done;
+  Queue queue = Queue::Load;  // Deadlock and what is found after dispatch: the queue …
+  int64_t index = 0;          // … and the ordinal in it; found at dispatch: the index in the program
+  int64_t cycles = 0;         // until done rises
+  UnitActivity units[kQueues];
+  int64_t multiplications = 0;  // of the array, rows gated by k not counted
+
+  // Share of the array's multipliers that worked, 0 to 1.
+  double utilisation(const Config& config) const {
+    return cycles == 0 ? 0
+                       : static_cast<double>(multiplications) /
+                             static_cast<double>(cycles * config.side * config.side);
+  }
+};
+
+// What a run starts from; the default is reset.
+struct TimingStart {
+  Loops load_loops, store_loops;
+  TokenCounters tokens = {};
+  static TimingStart of(const State& state) { return {state.load_loops, state.store_loops, state.tokens}; }
+};
+
+// Takes any words: an illegal program ends with its cause. `dram_bytes` bounds DRAM, a multiple of 64.
+// `times`, if not null, gets one row an instruction.
+Timing simulateTiming(const Config& config, std::span<const Word> program, const TimingStart& start = {},
+                      int64_t dram_bytes = int64_t{1} << 32, std::vector<InstructionTimes>* times = nullptr);
+
+}  // namespace tetrarch::npu
