@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -65,3 +65,28 @@ def export(
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
     program.save(str(path), external_data=False)
+
+
+def export_script(
+    module: torch.nn.Module,
+    inputs: dict[str, torch.Tensor],
+    path: Path,
+    output_names: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    opset: int,
+) -> None:
+    """Write `module` by the TorchScript exporter: an older opset, shapes as chains of operators."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # it is deprecated, and warns of every shape that it takes for a constant
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=list(output_names),
+            opset_version=opset,
+            dynamic_axes={name: dict(named) for name, named in axes.items()},
+            dynamo=False,
+        )

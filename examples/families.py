@@ -1,0 +1,171 @@
+"""The families of networks that Tetrarch is made for, each beside ONNX Runtime: the same file, the same inputs.
+
+    python -m examples.families                        the small ones of the tests
+    python -m examples.families --full                 with the published sizes; the largest wants 12 GB of memory
+    python -m examples.families --full bert-base gpt2  only these
+    python -m examples.families --list
+
+Prints a table (--page FILE writes it as a page): tasks, seconds to compile, CPU seconds of a call by each (all
+threads together, so that what else the machine does hardly counts), and the largest difference of any output
+as a share of that output's largest value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import tetrarch
+from examples.machine import machine, machine_line
+from examples.models import bert, gpt2, mobilenet, stable_diffusion, unet, vit, whisper, yolo
+from examples.models.family import Network
+
+FAMILIES = (mobilenet, yolo, unet, bert, vit, gpt2, whisper, stable_diffusion)
+SMALL: tuple[Network, ...] = sum((family.SMALL for family in FAMILIES), ())
+FULL: tuple[Network, ...] = sum((family.FULL for family in FAMILIES), ())
+TIMED_SECONDS = 3.0
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one call of one network gave."""
+
+    network: str
+    call: str
+    tasks: int
+    compile_seconds: float
+    cpu_seconds: float
+    their_cpu_seconds: float
+    difference: float
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.network,
+            self.call,
+            str(self.tasks),
+            f"{self.compile_seconds:.1f}",
+            f"{1e3 * self.cpu_seconds:.1f}",
+            f"{1e3 * self.their_cpu_seconds:.1f}",
+            f"{self.difference:.0e}",
+        )
+
+
+HEADER = (
+    "network",
+    "call",
+    "tasks",
+    "compile, CPU s",
+    "a call, CPU ms",
+    "ONNX Runtime, CPU ms",
+    "difference",
+)
+
+
+def difference(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
+    """The largest, over all outputs, as a share of the output's largest magnitude."""
+    shares = [
+        float(np.abs(a.astype(np.float64) - b).max()) / max(float(np.abs(b).max()), 1e-30)
+        for a, b in zip(ours, theirs, strict=True)
+    ]
+    return max(shares)
+
+
+def cpu_seconds(call: Callable[[], object]) -> float:
+    """CPU time of one call of all threads of this process: the least of those that fit into a few seconds."""
+    end, least = time.monotonic() + TIMED_SECONDS, float("inf")
+    while True:
+        start = time.process_time()
+        call()
+        least = min(least, time.process_time() - start)
+        if time.monotonic() > end:
+            return least
+
+
+def theirs(model: Path, inputs: dict[str, np.ndarray]) -> tuple[Arrays, float]:
+    """ONNX Runtime's outputs and CPU time. Its session ends here, and its memory with it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting is not work
+    session = onnxruntime.InferenceSession(str(model), options)
+    return tuple(session.run(None, inputs)), cpu_seconds(lambda: session.run(None, inputs))
+
+
+def rows_of(network: Network) -> list[Row]:
+    """Each call of the network by both."""
+    rows, model = [], network.onnx_file()
+    for call, inputs in network.arrays().items():
+        expected, their_seconds = theirs(model, inputs)
+        start = time.process_time()
+        shapes = {name: array.shape for name, array in inputs.items()}
+        program = tetrarch.compile(model, shapes=shapes)
+        compiled = time.process_time() - start
+        results = program(**inputs)
+        results = results if isinstance(results, tuple) else (results,)
+        rows.append(
+            Row(
+                network.name,
+                call,
+                len(program.report()["tasks"]),
+                compiled,
+                cpu_seconds(lambda inputs=inputs, program=program: program(**inputs)),
+                their_seconds,
+                difference(results, expected),
+            )
+        )
+    return rows
+
+
+def line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def page(rows: Sequence[Row]) -> str:
+    lines = [line(HEADER), line(["---"] * 2 + ["---:"] * 5), *(line(row.cells()) for row in rows)]
+    return f"""# Families of networks
+
+Networks with their published sizes and weights from a seed, compiled for the CPU and run beside ONNX Runtime.
+Made by `python -m examples.families --full --page docs/model-families.md`; all figures measured, on
+{machine_line(machine())}. CPU time is that of all threads together.
+
+{chr(10).join(lines)}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="of the networks; all of them by default")
+    parser.add_argument("--full", action="store_true", help="the published sizes")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--page", type=Path, help="also write the table there, as Markdown")
+    options = parser.parse_args()
+    networks = {network.name: network for network in (FULL if options.full else SMALL)}
+    if unknown := set(options.names) - set(networks):
+        parser.error(f"no network {', '.join(sorted(unknown))}; there are {', '.join(networks)}")
+    if options.list:
+        print("\n".join(networks))
+        return
+    print(line(HEADER))
+    rows = []
+    for name in options.names or networks:
+        for row in rows_of(networks[name]):
+            print(line(row.cells()), flush=True)
+            rows.append(row)
+    if options.page:
+        options.page.write_text(page(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

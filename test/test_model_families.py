@@ -1,0 +1,78 @@
+"""Families of networks, in small: made from PyTorch code, exported as users export them, compared with ONNX Runtime."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import tetrarch
+from conftest import assert_close, onnxruntime_outputs
+from examples.families import SMALL
+from examples.models.family import Network
+
+NETWORKS = {network.name: network for network in SMALL}
+SPLIT = ("mobilenet-v2-short", "vit-small")
+
+
+@cache
+def compiled(
+    network: Network, devices: tuple[str, ...] = ("cpu",), place: str | None = None
+) -> tetrarch.Program:
+    """Without measured tuning: what is tested is that results are right."""
+    return tetrarch.compile(network.onnx_file(), devices, place=place, measure=False)
+
+
+def outputs(program: tetrarch.Program, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    results = program(**inputs)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def assert_agrees(network: Network, program: tetrarch.Program, inputs: dict[str, np.ndarray]) -> None:
+    expected = onnxruntime_outputs(network.onnx_file(), inputs)
+    for ours, theirs in zip(outputs(program, inputs), expected, strict=True):
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_computes_what_onnx_runtime_computes(name):
+    network = NETWORKS[name]
+    program = compiled(network)
+    for inputs in network.arrays().values():
+        assert_agrees(network, program, inputs)
+
+
+def test_boxes_and_scores_of_a_detector_each_agree():
+    network = NETWORKS["yolo-small"]
+    (inputs,) = network.arrays().values()
+    ours, theirs = outputs(compiled(network), inputs), onnxruntime_outputs(network.onnx_file(), inputs)
+    for mine, other in zip(ours, (theirs[0], theirs[1].swapaxes(1, 2)), strict=True):
+        mine = mine if mine.shape == other.shape else mine.swapaxes(1, 2)
+        assert_close(mine[:, :4], other[:, :4])
+        assert_close(mine[:, 4:], other[:, 4:])
+
+
+@pytest.mark.parametrize("name", ["gpt2-small", "gpt2-dynamo-small"])
+def test_a_token_after_the_prompt_sees_the_prompt_through_the_cache(name):
+    network = NETWORKS[name]
+    calls = network.arrays()
+    prompt, token = calls["prompt"], calls["next"]
+    cache_of_prompt = outputs(compiled(network), prompt)[1:]
+    past = dict(zip((key for key in token if key.startswith("past")), cache_of_prompt, strict=True))
+    logits = outputs(compiled(network), token | past)[0]
+    whole = prompt | {
+        "input_ids": np.concatenate([prompt["input_ids"], token["input_ids"]], 1),
+        "attention_mask": token["attention_mask"],
+    }
+    assert_close(logits[:, -1], onnxruntime_outputs(network.onnx_file(), whole)[0][:, -1])
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_a_network_split_over_two_processors(name):
+    network = NETWORKS[name]
+    program = compiled(network, ("cpu:threads=1", "opencl:threads=1"), "cpu,opencl")
+    (inputs,) = network.arrays().values()
+    assert_agrees(network, program, inputs)
+    used = {part["device"].split(":")[0] for task in program.report()["tasks"] for part in task["parts"]}
+    assert used == {"cpu", "opencl"}
