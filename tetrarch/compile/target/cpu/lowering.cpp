@@ -22,6 +22,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
@@ -151,7 +152,9 @@ Result<LoweredKernel> toLlvm(mlir::ModuleOp module, const Task& task, const std:
                              size_t buffers, bool scratch, mlir::PassManager& pm, Complaints& complaints,
                              llvm::LLVMContext& context) {
   addLlvmLowering(pm);
-  if (mlir::failed(pm.run(module))) {
+  // Verified once, at the end: between passes it would take a tenth of all compile time.
+  pm.enableVerifier(false);
+  if (mlir::failed(pm.run(module)) || mlir::failed(mlir::verify(module))) {
     return internalError("task '{}' could not be lowered to LLVM: {}", task.name, complaints.text());
   }
   moveBfloatsAsIntegers(module);
