@@ -1,5 +1,5 @@
-// The systolic array against a plain product: tiles back to back with the swap between them, gated rows, ternary
-// weights, gaps, and the stated latency.
+// The systolic array against a plain product: tiles back to back with the swap between them, gated rows,
+// ternary weights, gaps, and the stated latency.
 #include <gtest/gtest.h>
 
 #include <array>
