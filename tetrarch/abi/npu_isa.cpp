@@ -259,7 +259,7 @@ Result<Instruction> decode(const Word& word) {
     return invalidArgument("{} has bits set that belong to no field (high {:016x}, low {:016x})",
                            disassemble(*instruction), word.high & ~known.high, word.low & ~known.low);
   }
-  return *std::move(instruction);
+  return *instruction;
 }
 
 Result<std::vector<Word>> encode(std::span<const Instruction> program) {
@@ -279,7 +279,7 @@ Result<std::vector<Instruction>> decode(std::span<const Word> program) {
   for (const Word& word : program) {
     auto one = decode(word);
     if (!one) return propagate(one.error().withContext(fmt::format("instruction {}", instructions.size())));
-    instructions.push_back(std::move(*one));
+    instructions.push_back(*one);
   }
   return instructions;
 }

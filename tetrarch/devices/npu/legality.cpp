@@ -138,7 +138,7 @@ std::expected<Instruction, Fault> checkWord(const Config& config, const LoopStat
                                  std::string(instruction.error().message())});
   }
   if (auto fault = checkFields(config, loops, *instruction)) return std::unexpected(std::move(*fault));
-  return *std::move(instruction);
+  return *instruction;
 }
 
 Loops activeLoops(const Loops& loops, int64_t mask) {

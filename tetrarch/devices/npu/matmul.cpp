@@ -154,17 +154,17 @@ void Int8Tile::load(std::span<const std::byte> weights, int k) {
   std::fill_n(correction_, side_, 0);
   for (int r = 0; r < side_; ++r) {
     for (int c = 0; c < side_; ++c) {
-      const auto weight = static_cast<int8_t>(r < k ? weights[r * side_ + c] : std::byte{0});
+      const int weight = r < k ? signedByte(weights[r * side_ + c]) : 0;
       switch (level_) {
         case SimdLevel::Vnni:
-          bytes_[(r / 4 * side_ + c) * 4 + r % 4] = weight;
+          bytes_[(r / 4 * side_ + c) * 4 + r % 4] = static_cast<int8_t>(weight);
           correction_[c] -= 128 * weight;
           break;
         case SimdLevel::Avx2:
-          pairs_[(r / 2 * side_ + c) * 2 + r % 2] = weight;
+          pairs_[(r / 2 * side_ + c) * 2 + r % 2] = static_cast<int16_t>(weight);
           break;
         case SimdLevel::Scalar:
-          bytes_[r * side_ + c] = weight;
+          bytes_[r * side_ + c] = static_cast<int8_t>(weight);
       }
     }
   }

@@ -11,6 +11,9 @@ namespace tetrarch::npu {
 
 inline constexpr int kMaxSide = 32;
 
+// A byte as the int8 that it holds.
+constexpr int signedByte(std::byte byte) { return (std::to_integer<int>(byte) ^ 0x80) - 0x80; }
+
 // How the host computes; each level is used only where the host has it.
 enum class SimdLevel : uint8_t { Scalar, Avx2, Vnni };
 SimdLevel bestSimdLevel();

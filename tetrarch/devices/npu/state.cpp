@@ -29,7 +29,7 @@ Result<Dram> Dram::make(std::vector<Segment> segments) {
   return dram;
 }
 
-std::byte* Dram::at(int64_t address, int64_t bytes, bool write) const {
+const Dram::Segment* Dram::find(int64_t address, int64_t bytes, bool write) const {
   if (address < 0) return nullptr;
   const auto begin = static_cast<uint64_t>(address);
   auto after = std::ranges::upper_bound(segments_, begin, {}, &Segment::base);
@@ -37,7 +37,12 @@ std::byte* Dram::at(int64_t address, int64_t bytes, bool write) const {
   const Segment& segment = *std::prev(after);
   const uint64_t offset = begin - segment.base;
   if (offset > segment.bytes || static_cast<uint64_t>(bytes) > segment.bytes - offset) return nullptr;
-  return write && !segment.writable ? nullptr : segment.data + offset;
+  return write && !segment.writable ? nullptr : &segment;
+}
+
+std::byte* Dram::at(int64_t address, int64_t bytes, bool write) const {
+  const Segment* segment = find(address, bytes, write);
+  return segment ? segment->data + (address - static_cast<int64_t>(segment->base)) : nullptr;
 }
 
 }  // namespace tetrarch::npu

@@ -53,8 +53,9 @@ class Dram {
   // InvalidArgument when segments meet or lie above 32-bit addresses.
   static Result<Dram> make(std::vector<Segment> segments);
 
-  // The host's address of [address, address + bytes), or null where that is not inside one segment (a
-  // writable one, if `write`).
+  // The segment that all of [address, address + bytes) lies in, a writable one if `write`; or null.
+  const Segment* find(int64_t address, int64_t bytes, bool write) const;
+  // The host's address of `address`; the same conditions.
   std::byte* at(int64_t address, int64_t bytes, bool write) const;
   std::span<const Segment> segments() const { return segments_; }
 

@@ -148,7 +148,7 @@ class Simulator {
     if (!checked_) {
       auto instruction = checkWord(config_, loops_, program_[pc_]);
       if (!instruction) return fault(instruction.error().cause, 0, pc_, t);
-      checked_ = std::move(*instruction);
+      checked_ = *instruction;
     }
     const bool is_halt = std::holds_alternative<Halt>(*checked_);
     const auto q = static_cast<size_t>(queueOf(*checked_));

@@ -244,8 +244,7 @@ class VectorUnit {
     if (isAcc(local)) {
       std::copy_n(state_.acc.begin() + first, side_, row.begin());
     } else if (config_.kind == Kind::Int8) {
-      for (int i = 0; i < side_; ++i)
-        row[i] = static_cast<uint32_t>(static_cast<int8_t>(state_.sp[first + i]));
+      for (int i = 0; i < side_; ++i) row[i] = static_cast<uint32_t>(signedByte(state_.sp[first + i]));
     } else {
       for (int i = 0; i < side_; ++i) {
         uint16_t bits;

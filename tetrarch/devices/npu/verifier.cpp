@@ -39,7 +39,7 @@ Status Verifier::transfer(const Loops& all, const Transfer& i, bool is_load) {
   const Loops loops = activeLoops(all, i.loops);
   TET_RETURN_IF_ERROR(checkRowCount(loops));
   const ByteRange range = dramRange(i.dram, loops, i.bytes);
-  if (!dram_->at(range.begin, range.end - range.begin, !is_load)) {
+  if (!dram_->find(range.begin, range.end - range.begin, !is_load)) {
     return invalidArgument("DRAM bytes {} to {} are not inside one piece of memory that it may {}",
                            range.begin, range.end, is_load ? "read" : "write");
   }
