@@ -7,14 +7,17 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup build demo test bench lint format differential fuzz clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what packages.txt lists and this machine lacks (apt, and pip into .venv)
 	@scripts/setup.sh
+
+setup-hw: setup  ## also the tools that synthesise and prove hardware
+	@scripts/setup.sh hw
 
 build: setup  ## build everything into build/
 	@scripts/build.sh default

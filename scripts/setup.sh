@@ -4,6 +4,7 @@
 #
 #   scripts/setup.sh          what is needed to build, run and test
 #   scripts/setup.sh bench    also the peers that `make bench` measures against
+#   scripts/setup.sh hw       also what synthesises and proves hardware
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,7 @@ stamp=".venv/setup-$(IFS=-; echo "${kinds[*]}")-$(sha256sum packages.txt | cut -
 listed() { awk -v kind="$1" '$1 == kind { print $2 }' packages.txt; }
 
 missing=()
-for name in $(listed apt); do
+for name in $(listed apt) $(for kind in "$@"; do listed "$kind-apt"; done); do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$name")
 done

@@ -1,0 +1,154 @@
+"""The flow's own arithmetic, against a library of three cells and numbers worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("liberty", reason="liberty-parser is not installed")
+
+from rtl.flow.activity import Activity, read_saif
+from rtl.flow.cell_models import model, verilog_expression
+from rtl.flow.designs import DESIGNS
+from rtl.flow.liberty import Library, LibraryError
+from rtl.flow.power import measure
+from rtl.flow.synthesis import Netlist, critical_path
+
+LIBRARY = """
+library (three) {
+  time_unit : "1ns"; voltage_unit : "1V"; leakage_power_unit : "1nW"; capacitive_load_unit (1, pf); nom_voltage : 2.0;
+  lu_table_template (delays) {
+    variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+    index_1 ("0.1, 0.3"); index_2 ("0.01, 0.02");
+  }
+  power_lut_template (one) { variable_1 : input_transition_time; index_1 ("0.1, 0.3"); }
+  cell (NOT) {
+    area : 2; cell_leakage_power : 3;
+    pin (A) { direction : input; capacitance : 0.010; }
+    pin (Y) { direction : output; function : "!A";
+      internal_power () { related_pin : "A";
+        rise_power (delays) { values ("1, 2", "3, 4"); } fall_power (delays) { values ("3, 4", "5, 6"); } } }
+  }
+  cell (AND) {
+    area : 4; cell_leakage_power : 5;
+    pin (A) { direction : input; capacitance : 0.020; }
+    pin (B) { direction : input; capacitance : 0.020; }
+    pin (Y) { direction : output; function : "A B"; }
+  }
+  cell (FF) {
+    area : 8; cell_leakage_power : 7;
+    ff (IQ, IQN) { clocked_on : "CK"; next_state : "D"; clear : "R'"; }
+    pin (CK) { direction : input; capacitance : 0.030; clock : true;
+      internal_power () { power (one) { values ("0.5, 0.5"); } } }
+    pin (D) { direction : input; capacitance : 0.010;
+      timing () { related_pin : "CK"; timing_type : setup_rising; rise_constraint (one) { values ("0.2, 0.2"); } } }
+    pin (R) { direction : input; capacitance : 0.010; }
+    pin (Q) { direction : output; function : "IQ";
+      timing () { related_pin : "CK"; timing_type : rising_edge; cell_rise (delays) { values ("0.4,0.4", "0.4,0.4"); } } }
+  }
+}
+"""
+
+# A flip-flop, its output inverted, and both joined by an and.
+NETLIST = {
+    "modules": {
+        "gates": {
+            "attributes": {"top": "1"},
+            "cells": {
+                "f": {"type": "FF", "connections": {"CK": [2], "D": [3], "R": ["1"], "Q": [4]}},
+                "n": {"type": "NOT", "connections": {"A": [4], "Y": [5]}},
+                "a": {"type": "AND", "connections": {"A": [4], "B": [5], "Y": [6]}},
+            },
+            "netnames": {
+                "clk": {"bits": [2]},
+                "d": {"bits": [3]},
+                "q": {"bits": [4, 5]},
+                "y": {"bits": [6]},
+            },
+        }
+    }
+}
+
+
+@pytest.fixture
+def library(tmp_path):
+    path = tmp_path / "three.lib"
+    path.write_text(LIBRARY, encoding="utf-8")
+    return Library.read([path])
+
+
+def test_units_and_tables(library):
+    cell = library.cells["NOT"]
+    assert (cell.area, library.voltage) == (2, 2)
+    assert cell.leakage == pytest.approx(3e-9)
+    energy = cell.pins["Y"].energy
+    assert energy.rise[0].at(0.1e-9, 0.01e-12) == pytest.approx(1e-12)
+    assert energy.rise[0].at(0.2e-9, 0.015e-12) == pytest.approx(2.5e-12)
+    assert energy.rise[0].at(9e-9, 9e-12) == pytest.approx(4e-12), "beyond the table its border holds"
+    assert library.flip_flop_overhead(["FF"]) == pytest.approx(0.6e-9)
+
+
+def test_the_energy_of_three_cells_is_what_a_hand_computes(library, tmp_path):
+    path = tmp_path / "netlist.json"
+    path.write_text(json.dumps(NETLIST), encoding="utf-8")
+    netlist = Netlist(DESIGNS["element"], {"FF": 1, "NOT": 1, "AND": 1}, 0.0, 0, path, path)
+    toggles = {"clk": 8, "d": 3, "q[0]": 2, "q[1]": 2, "y": 1}
+    energy = measure(netlist, library, Activity(4, toggles))
+    half_v2 = 2.0**2 / 2
+    # Clock: 8 transitions of 30 fF and 0.5 pJ each.
+    assert energy.clock == pytest.approx(8 * (0.030e-12 * half_v2 + 0.5e-12))
+    # d has 10 fF; q[0] drives the inverter (10 fF) and the and (20 fF); q[1] drives the and; y drives nothing.
+    assert energy.nets == pytest.approx((3 * 0.010 + 2 * 0.030 + 2 * 0.020) * 1e-12 * half_v2)
+    # The inverter's output at a slew of 0.1 ns and a load of 20 fF: the mean of 2 and 4 pJ.
+    assert energy.cells == pytest.approx(2 * 3e-12)
+    assert energy.leakage == pytest.approx(15e-9)
+
+
+@pytest.mark.parametrize(
+    ("function", "verilog"),
+    [
+        ("!(A*B)", "~ ( A & B )"),
+        ("(!(A B))", "( ~ ( A & B ) )"),
+        ("A' + B C", "(~ A ) | B & C"),
+        ("(A+B)'", "(~ ( A | B ) )"),
+        ("A^!B", "A ^ ~ B"),
+        ("1", "1'b1"),
+    ],
+)
+def test_functions_become_verilog(function, verilog):
+    assert verilog_expression(function) == verilog
+
+
+def test_a_cell_becomes_a_module(library):
+    text = model(library.cells["FF"])
+    assert "always @(posedge clock or posedge reset0)" in text
+    assert "assign Q = IQ;" in text
+    with pytest.raises(LibraryError, match="breaks at"):
+        verilog_expression("A # B")
+
+
+def test_saif_of_one_instance():
+    def net(name: str, toggles: int) -> str:
+        return f"({name} (T0 1) (T1 1) (TZ 0) (TX 0) (TB 0) (TC {toggles}))"
+
+    cell = f"(INSTANCE cell (NET {net('clk', 7)}))"
+    gates = f"(INSTANCE u_gates (NET {net('clk', 8)} {net('q' + chr(92) + '[0' + chr(92) + ']', 2)}) {cell})"
+    text = f"(SAIFILE (INSTANCE top (NET {net('clk', 9)}) {gates}))"
+    assert read_saif(text) == {"clk": 8, "q[0]": 2}
+
+
+def test_the_longest_path_of_a_report():
+    report = (
+        'ABC: WireLoad = "none"  Delay =  2456.64 ps  ( 17.6 %)\nABC: Path  0 --  3\nABC: Path 12 --  7\n'
+    )
+    assert critical_path(report) == (pytest.approx(2.45664e-9), 12)
+
+
+def test_a_file_that_is_no_library_is_named(tmp_path):
+    path = tmp_path / "bad.lib"
+    path.write_text("library (", encoding="utf-8")
+    with pytest.raises(LibraryError, match=r"bad\.lib"):
+        Library.read([path])
+    with pytest.raises(LibraryError, match="No such file"):
+        Library.read([tmp_path / "missing.lib"])
