@@ -1,0 +1,1 @@
+// Compiled for the sake of its precompiled header, mlir_pch.h.
