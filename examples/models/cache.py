@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,9 @@ def cache_folder() -> Path:
 
 
 def cached(name: str, write: Callable[[Path], None]) -> Path:
-    """The file `name` of the cache folder; `write(path)` makes it when it is missing.
+    """The file or folder `name` of the cache folder; `write(path)` makes it when it is missing.
 
-    It is written beside its place and renamed, so that an interrupted run leaves no half a file.
+    It is written beside its place and renamed, so that an interrupted run leaves no half of it.
     """
     path = cache_folder() / name
     if not path.exists():
@@ -34,6 +35,8 @@ def cached(name: str, write: Callable[[Path], None]) -> Path:
             write(partial)
             partial.replace(path)
         finally:
+            if partial.is_dir():
+                shutil.rmtree(partial)
             partial.unlink(missing_ok=True)
     return path
 
@@ -45,8 +48,9 @@ def export(
     input_names: Sequence[str],
     output_names: Sequence[str],
     dynamic_shapes: tuple | None = None,
+    external_data: bool = False,
 ) -> None:
-    """Write `module`, traced on `inputs`, as one ONNX file with its weights inside."""
+    """Write `module`, traced on `inputs`, as one ONNX file with its weights inside, or in one beside it."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of every library that is not installed
     warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
     program = torch.onnx.export(
@@ -64,7 +68,7 @@ def export(
     optimizer.inline(program.model)
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
-    program.save(str(path), external_data=False)
+    program.save(str(path), external_data=external_data)
 
 
 def export_script(

@@ -23,7 +23,8 @@ class Network:
 
     `make` builds the module, `inputs` what it is exported with, in the order of its arguments; `calls` are further
     ones that `axes` allow, by name. `opset` chooses the exporter: 18 is PyTorch's of today (dynamo), older ones are
-    written by the one before it (TorchScript), whose files are the most common ones.
+    written by the one before it (TorchScript), whose files are the most common ones. The weights of a `large` one, of
+    more than 2 GB, lie in a file of their own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Network:
     axes: Axes = field(default_factory=dict)
     calls: Mapping[str, Callable[[], Inputs]] = field(default_factory=dict)
     opset: int = 18
+    large: bool = False
     seed: int = 7
 
     def module(self) -> nn.Module:
@@ -53,25 +55,26 @@ class Network:
         return made
 
     def onnx_file(self) -> Path:
-        """The ONNX file, made when it is missing. Weights of more than 2 GB lie in a file beside it."""
+        """The ONNX file, made when it is missing."""
+        if not self.large:
+            return cached(f"{self.name}.onnx", self.write)
 
-        def write(path: Path) -> None:
-            torch.manual_seed(self.seed)
-            inputs = self.inputs()
-            if self.opset < 18:
-                export_script(self.module(), inputs, path, self.outputs, self.axes, self.opset)
-            else:
-                module = self.module()
-                export(
-                    module,
-                    tuple(inputs.values()),
-                    path,
-                    tuple(inputs),
-                    self.outputs,
-                    self.dynamic_shapes(module),
-                )
+        def write(folder: Path) -> None:
+            folder.mkdir()
+            self.write(folder / "model.onnx")
 
-        return cached(f"{self.name}.onnx", write)
+        return cached(self.name, write) / "model.onnx"
+
+    def write(self, path: Path) -> None:
+        """Export to `path`."""
+        torch.manual_seed(self.seed)
+        inputs, module = self.inputs(), self.module()
+        if self.opset < 18:
+            export_script(module, inputs, path, self.outputs, self.axes, self.opset)
+            return
+        dynamic = self.dynamic_shapes(module)
+        arguments = tuple(inputs.values())
+        export(module, arguments, path, tuple(inputs), self.outputs, dynamic, external_data=self.large)
 
     def dynamic_shapes(self, module: nn.Module) -> tuple | None:
         """`axes` as torch.export wants them: for each argument of forward, the starred one's in a tuple."""

@@ -223,8 +223,10 @@ class ImageDecoder(nn.Module):
         return self.leave(nn.functional.silu(self.norm(x)))
 
 
-def networks(name: str, size: Size, opset: int, batch: int = 1) -> tuple[Network, Network, Network]:
-    """Text encoder, U-Net and image decoder."""
+def networks(
+    name: str, size: Size, opset: int, batch: int = 1, large: bool = False
+) -> tuple[Network, Network, Network]:
+    """Text encoder, U-Net, which may be too large for one file, and image decoder."""
 
     def tokens() -> dict[str, torch.Tensor]:
         return {"tokens": torch.randint(0, size.vocabulary, (batch, size.tokens))}
@@ -239,11 +241,18 @@ def networks(name: str, size: Size, opset: int, batch: int = 1) -> tuple[Network
 
     return (
         Network(f"{name}-text", lambda: TextEncoder(size), tokens, ("vectors",), opset=opset),
-        Network(f"{name}-unet", lambda: UNet(size), noise, ("noise",), opset=opset),
+        Network(
+            f"{name}-unet",
+            lambda: UNet(size),
+            noise,
+            ("noise",),
+            opset=18 if large else opset,
+            large=large,
+        ),
         Network(f"{name}-image", lambda: ImageDecoder(size), latent, ("image",), opset=opset),
     )
 
 
 TINY = Size(2, 64, 4, 500, 16, (32, 64), 4, 1, (32, 64), 8)
 SMALL = networks("sd-small", TINY, 14)
-FULL = networks("sd15", Size(), 17)
+FULL = networks("sd15", Size(), 17, large=True)

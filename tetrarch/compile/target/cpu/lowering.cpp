@@ -252,6 +252,10 @@ Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, 
   pm.addPass(mlir::bufferization::createEmptyTensorEliminationPass());
   pm.addPass(mlir::bufferization::createOneShotBufferizePass());
   mlir::bufferization::buildBufferDeallocationPipeline(pm);
+  // It calls a function where it only knows at run time what to free (after an if, say), whose arguments have
+  // no bare pointers.
+  pm.addPass(mlir::createInlinerPass());
+  pm.addPass(mlir::createSymbolDCEPass());
   pm.addPass(mlir::createConvertBufferizationToMemRefPass());
   pm.addPass(std::make_unique<CopyToLinalgPass>());
   pm.addNestedPass<mlir::func::FuncOp>(mlir::createConvertLinalgToLoopsPass());
