@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 
+#include "tetrarch/devices/npu/legality.h"
 #include "tetrarch/devices/npu/machine.h"
 #include "tetrarch/devices/npu/random_case.h"
 #include "tetrarch/devices/npu/verifier.h"
@@ -32,6 +34,73 @@ TEST(NpuCase, RandomProgramsAreLegalAndEndWithDone) {
   }
   EXPECT_EQ(seen.size(), opcodeRows().size());
   EXPECT_EQ(vector_ops.size(), vectorOpRows().size());
+}
+
+// How often random cases come into each of the corners that they are for.
+class Corners {
+ public:
+  void count(const Case& c) {
+    const auto program = *decode(c.program);
+    std::vector<InstructionTimes> times;
+    const Outcome outcome = runModels(c, &times);
+    for (size_t i = 0; i < program.size(); ++i) {
+      seen_["full queue"] += queuedBefore(program, times, i) >= kQueueDepth;
+      seen_["all loads in flight"] += inFlight(program, times, i) == kLoadsInFlight;
+      if (const auto* load = std::get_if<Load>(&program[i]))
+        seen_["odd bytes"] += load->bytes % c.config.side != 0;
+      if (const auto* vop = std::get_if<Vop>(&program[i])) countVop(*vop);
+      if (const auto* matmul = std::get_if<Matmul>(&program[i])) countMatmul(c.config, *matmul);
+    }
+    const auto ends = [](std::byte b) { return b == std::byte{127} || b == std::byte{128}; };
+    seen_["saturated"] += c.config.kind == Kind::Int8 && std::ranges::count_if(outcome.state.sp, ends) >
+                                                             std::ranges::count_if(c.state.sp, ends);
+  }
+  const std::map<std::string, int>& seen() const { return seen_; }
+
+ private:
+  void countVop(const Vop& vop) {
+    seen_["vop in place"] += vop.a == vop.d;
+    seen_["A and B in one bank"] +=
+        vectorOpInfo(vop.op)->two_operands && rangeOfA(vop).overlaps(rangeOfB(vop));
+  }
+  void countMatmul(const Config& config, const Matmul& matmul) {
+    seen_["gated rows"] += matmul.k != config.side;
+    seen_["ternary"] += static_cast<int>(matmul.ternary);
+    seen_["kept weights"] += static_cast<int>(matmul.keep);
+    // The first row sums onto the one that was summed last.
+    seen_["sum at once"] += matmul.accumulate && matmul.c_addr == last_sum_;
+    last_sum_ = matmul.c_addr + matmul.n0 * matmul.n1 - 1;
+  }
+  // Instructions in the queue of instruction i in the cycle before its dispatch.
+  static int64_t queuedBefore(const std::vector<Instruction>& program,
+                              const std::vector<InstructionTimes>& times, size_t i) {
+    if (std::holds_alternative<Halt>(program[i])) return 0;
+    int64_t count = 0;
+    for (size_t j = 0; j < i; ++j) {
+      count += queueOf(program[j]) == queueOf(program[i]) && times[j].issued >= times[i].dispatched - 1;
+    }
+    return count;
+  }
+  // Loads and fills under way when instruction i, one of them, completes.
+  static int64_t inFlight(const std::vector<Instruction>& program, const std::vector<InstructionTimes>& times,
+                          size_t i) {
+    const auto moves = [&](size_t j) {
+      return std::holds_alternative<Load>(program[j]) || std::holds_alternative<Fill>(program[j]);
+    };
+    int64_t count = 0;
+    for (size_t j = i; j < program.size() && moves(i); ++j)
+      count += moves(j) && times[j].issued <= times[i].completed;
+    return count;
+  }
+
+  std::map<std::string, int> seen_;
+  int64_t last_sum_ = -1;
+};
+
+TEST(NpuCase, RandomProgramsReachTheCorners) {
+  Corners corners;
+  for (uint64_t seed = 0; seed < 300; ++seed) corners.count(randomCase(seed));
+  for (const auto& [corner, times] : corners.seen()) EXPECT_GE(times, 5) << corner;
 }
 
 TEST(NpuCase, SameSeedSameCase) {

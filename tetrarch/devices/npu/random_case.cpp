@@ -36,9 +36,10 @@ class Proposer {
     if (burst_ == 0) {
       burst_ = r.range(1, 30);
       favourite_ = r.range(0, 99);
+      single_rows_ = r.chance(40);
     }
     --burst_;
-    const int64_t dice = r.chance(50) ? favourite_ : r.range(0, 99);
+    const int64_t dice = r.chance(60) ? favourite_ : r.range(0, 99);
     if (dice < 12) return dim();
     if (dice < 28) return load(loops.load);
     if (dice < 35) return fill(loops.load);
@@ -77,7 +78,7 @@ class Proposer {
     Transfer t;
     t.row = local();
     t.bytes = r.chance(40) ? rowBytes(config_, t.row) : r.range(1, rowBytes(config_, t.row));
-    for (t.loops = r.range(0, 15);; t.loops &= r.range(0, 15)) {
+    for (t.loops = single_rows_ ? 0 : r.range(0, 15);; t.loops &= r.range(0, 15)) {
       const Loops loops = activeLoops(all, t.loops);
       const RowRange rows = localRange(t.row & kAccBit, loops);
       const ByteRange bytes = dramRange(0, loops, t.bytes);
@@ -202,6 +203,7 @@ class Proposer {
   const Config& config_;
   const int64_t dram_bytes_;
   int64_t dram_ = 0, c_addr_ = 0, burst_ = 0, favourite_ = 0;
+  bool single_rows_ = false;  // of transfers, so that many are in flight
 };
 
 // ---- programs
