@@ -74,3 +74,49 @@ func.func @no_cycle(%x: tensor<8x8xf32>, %w: tensor<8x8xf32>) -> tensor<8x8xf32>
   %c = tet.add %a, %b : tensor<8x8xf32>
   return %c : tensor<8x8xf32>
 }
+
+// -----
+
+// What a concatenation puts together is computed in its task, a slice is read where it lies.
+// CHECK-LABEL: func.func @rotate
+// CHECK: %[[T:.*]] = tet.composite "task"(%arg0)
+// CHECK-SAME: root = "concatenate"
+// CHECK: tet.slice
+// CHECK: tet.negate
+// CHECK: tet.slice
+// CHECK: tet.concatenate
+// CHECK-NOT: tet.composite
+// CHECK: return %[[T]]
+func.func @rotate(%x: tensor<16x32xf32>) -> tensor<16x32xf32> {
+  %low = tet.slice %x, starts = [0, 0], limits = [16, 16], strides = [1, 1] : (tensor<16x32xf32>) -> tensor<16x16xf32>
+  %high = tet.slice %x, starts = [0, 16], limits = [16, 32], strides = [1, 1] : (tensor<16x32xf32>) -> tensor<16x16xf32>
+  %n = tet.negate %high : tensor<16x16xf32>
+  %r = tet.concatenate(%n, %low), dim = 1 : (tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<16x32xf32>
+  return %r : tensor<16x32xf32>
+}
+
+// -----
+
+// Embeddings: two lookups and their sum are one task; a table that is computed is a task before it.
+// CHECK-LABEL: func.func @embed
+// CHECK: %[[TABLE:.*]] = tet.composite "task"
+// CHECK: tet.tanh
+// CHECK: tet.return
+// CHECK: %[[T:.*]] = tet.composite "task"
+// CHECK-SAME: root = "add"
+// CHECK: tet.gather
+// CHECK: tet.gather
+// CHECK: tet.add
+// CHECK-NOT: tet.composite
+// CHECK: return %[[T]]
+func.func @embed(%words: tensor<100x32xf32>, %types: tensor<2x32xf32>, %i: tensor<8xi64>, %j: tensor<8xi64>) -> tensor<8x32xf32> {
+  %table = tet.tanh %types : tensor<2x32xf32>
+  %a = tet.gather %words, %i {offset_dims = array<i64: 1>, collapsed_slice_dims = array<i64: 0>, operand_batching_dims = array<i64>,
+    start_indices_batching_dims = array<i64>, start_index_map = array<i64: 0>, index_vector_dim = 1 : i64, slice_sizes = array<i64: 1, 32>}
+    : (tensor<100x32xf32>, tensor<8xi64>) -> tensor<8x32xf32>
+  %b = tet.gather %table, %j {offset_dims = array<i64: 1>, collapsed_slice_dims = array<i64: 0>, operand_batching_dims = array<i64>,
+    start_indices_batching_dims = array<i64>, start_index_map = array<i64: 0>, index_vector_dim = 1 : i64, slice_sizes = array<i64: 1, 32>}
+    : (tensor<2x32xf32>, tensor<8xi64>) -> tensor<8x32xf32>
+  %s = tet.add %a, %b : tensor<8x32xf32>
+  return %s : tensor<8x32xf32>
+}

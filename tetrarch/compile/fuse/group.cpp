@@ -19,11 +19,16 @@ constexpr int64_t kFewestRows = 8, kSmallTensor = 1 << 14;
 
 bool isContraction(Operation* op) { return llvm::isa<tet::DotGeneralOp, tet::ConvolutionOp>(op); }
 bool isMoved(Operation* op) { return llvm::isa<tet::BroadcastInDimOp, tet::IotaOp>(op); }
-// Computes with single elements of what it reads.
-bool readsElements(Operation* op) {
+bool isMosaic(Operation* op) { return llvm::isa<tet::ConcatenateOp, tet::PadOp>(op); }
+// Computes with single elements of what it reads by this operand.
+bool readsElements(OpOperand& use) {
+  Operation* op = use.getOwner();
+  if (readsByIndex(op)) return use.getOperandNumber() > 0;
   return hasPayload(op) || llvm::isa<tet::ReduceOp, tet::BroadcastInDimOp, tet::TransposeOp>(op);
 }
-bool isElementwise(Operation* op) { return hasPayload(op) || isMoved(op) || llvm::isa<tet::TransposeOp>(op); }
+bool isElementwise(Operation* op) {
+  return hasPayload(op) || isMoved(op) || llvm::isa<tet::TransposeOp>(op) || readsByIndex(op);
+}
 
 bool unpacksWeights(Value value) {
   auto panels = matchPanels(value);
@@ -84,12 +89,7 @@ class Grouper {
 
   void place(Operation* op) {
     if (auto reduce = llvm::dyn_cast<tet::ReduceOp>(op)) return placeReduce(reduce);
-    if (!isElementwise(op)) {
-      const bool has_epilogue = isContraction(op) || llvm::isa<tet::ReduceWindowOp>(op);
-      auto shape = has_epilogue ? shapeOf(op->getResult(0)) : llvm::ArrayRef<int64_t>();
-      start(op, has_epilogue ? GroupKind::Epilogue : GroupKind::Opaque, shape);
-      return;
-    }
+    if (!isElementwise(op)) return placeRoot(op);
     Group* joined = nullptr;
     for (Group* group : producers(op)) {
       if (!canJoin(*group, op) || reaches(*group, op)) continue;
@@ -99,6 +99,15 @@ class Grouper {
     }
     if (!joined) joined = start(op, GroupKind::Elementwise, shapeOf(op->getResult(0)));
     for (Group* group : producers(op)) absorb(*group, *joined);
+  }
+
+  void placeRoot(Operation* op) {
+    const bool has_epilogue = isContraction(op) || llvm::isa<tet::ReduceWindowOp>(op);
+    auto shape = has_epilogue ? shapeOf(op->getResult(0)) : llvm::ArrayRef<int64_t>();
+    const GroupKind otherwise = isMosaic(op) ? GroupKind::Mosaic : GroupKind::Opaque;
+    Group* group = start(op, has_epilogue ? GroupKind::Epilogue : otherwise, shape);
+    if (!isMosaic(op)) return;
+    for (Group* part : producers(op)) absorb(*part, *group);
   }
 
   void placeReduce(tet::ReduceOp op) {
@@ -151,11 +160,12 @@ class Grouper {
     auto shape = shapeOf(op->getResult(0));
     if (llvm::isa<tet::TransposeOp>(op))
       return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
-    if (!hasPayload(op)) return false;
+    if (!hasPayload(op)) return false;  // a gather starts anew, so that what it reads from is an operand
     switch (group.kind) {
       case GroupKind::Rows:
         return shape == group.shape || shape == group.shape.take_front(group.row_rank);
       case GroupKind::Opaque:
+      case GroupKind::Mosaic:
         return false;
       default:
         return shape == group.shape;
@@ -164,7 +174,8 @@ class Grouper {
 
   // An elementwise group whose one result only `into` reads moves there.
   void absorb(Group& group, Group& into) {
-    if (&group == &into || group.kind != GroupKind::Elementwise || group.shape != into.shape) return;
+    const bool fits = group.shape == into.shape || into.kind == GroupKind::Mosaic;
+    if (&group == &into || group.kind != GroupKind::Elementwise || !fits) return;
     if (group.ops.size() + into.ops.size() > kMostOps || results(group).size() != 1) return;
     for (Operation* op : group.ops) {
       if (barred_.contains({op, into.root})) return;
@@ -172,10 +183,22 @@ class Grouper {
     for (Operation* user : results(group).front().getUsers()) {
       if (groupOf(user) != &into) return;
     }
-    if (reaches(into, group.ops)) return;
+    if (reaches(into, group.ops) || readsPlacesOf(into, group) || readsPlacesOf(group, into)) return;
     for (Operation* op : std::vector<Operation*>(std::move(group.ops))) add(into, op);
     group.ops.clear();
     llvm::sort(into.ops, [&](Operation* a, Operation* b) { return order_[a] < order_[b]; });
+    if (into.kind == GroupKind::Elementwise) into.root = into.ops.back();
+  }
+
+  // Whether an op of `reader` reads by index from what `made` computes: that takes a tensor in memory.
+  bool readsPlacesOf(const Group& reader, const Group& made) const {
+    return llvm::any_of(reader.ops, [&](Operation* op) {
+      if (!readsByIndex(op)) return false;
+      Operation* from = op->getOperand(0).getDefiningOp();
+      while (from && isCopied(from) && !groupOf(from) && from->getNumOperands() > 0)
+        from = from->getOperand(0).getDefiningOp();
+      return from && groupOf(from) == &made;
+    });
   }
 
   Group* start(Operation* op, GroupKind kind, llvm::ArrayRef<int64_t> shape) {
@@ -283,10 +306,10 @@ bool isCopiedInto(Operation* producer, OpOperand& use) {
     return splatOf(producer->getResult(0)) && !user->hasTrait<mlir::OpTrait::IsTerminator>() &&
            !llvm::isa<tet::ReshapeOp>(user);
   }
-  if (isMoved(producer)) return readsElements(user);
+  if (isMoved(producer)) return readsElements(use) || isMosaic(user);
   if (isInPanelChain(producer))
     return isContraction(user) ? use.getOperandNumber() == 1 : isInPanelChain(user);
-  return llvm::isa<tet::SliceOp>(producer) && hasPayload(user);
+  return llvm::isa<tet::SliceOp>(producer) && (readsElements(use) || llvm::isa<tet::ConcatenateOp>(user));
 }
 
 std::vector<Value> groupResults(const Group& group, const Grouping& grouping) {

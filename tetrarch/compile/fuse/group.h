@@ -2,7 +2,8 @@
 //
 // Ops come in four sorts (sortOf): roots have a loop nest of their own; elementwise ops (with transposes) may
 // join the group of an operand; free ops (broadcast, iota, splats, slices, panels of weights) are copied into
-// each group that reads them; the rest (constants, reshapes, the return) stays outside of tasks.
+// each group that reads them; the rest (constants, reshapes, the return) stays outside of tasks. Gather and
+// dynamic_slice are elementwise, except that what they read from must be made elsewhere.
 #pragma once
 
 #include <memory>
@@ -24,6 +25,7 @@ enum class GroupKind {
   Epilogue,     // a contraction or window, then elementwise ops of its shape; one result
   Reduction,    // elementwise ops into a reduction, then elementwise ops of its shape; one result
   Rows,         // elementwise ops and reductions over trailing dimensions
+  Mosaic,       // elementwise ops of any shapes, then a concatenation or pad that puts their results together
   Opaque,       // one op alone
 };
 

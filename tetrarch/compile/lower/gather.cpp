@@ -1,5 +1,5 @@
-// Gather as one parallel linalg.generic that computes its indices, scatter as a loop over the updates in
-// their order.
+// Gather and dynamic_slice as elements that are extracted at computed places, scatter as a loop over the
+// updates in their order.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -47,47 +47,74 @@ Dims indexDims(int64_t rank, int64_t index_vector_dim, Ints batch) {
 
 }  // namespace
 
-mlir::LogicalResult lowerGather(Lowering& lowering, tet::GatherOp op) {
-  Builder& b = lowering.b;
-  Value operand = lowering.tensor(op.getOperand());
-  auto shape = shapeOf(op.getResult()), operand_shape = shapeOf(operand);
-  const int64_t rank = shape.size(), index_rank = shapeOf(op.getStartIndices()).size();
-  WindowDims dims = windowDims(operand_shape.size(), rank, op.getOffsetDims(), op.getCollapsedSliceDims(),
-                               op.getOperandBatchingDims());
-  Dims index_dims = indexDims(index_rank, op.getIndexVectorDim(), dims.batch);
-  if (op.getType().getNumElements() == 0) {
-    lowering.bind(op.getResult(), emptyTensor(b, shape, elementOf(operand)));
-    return mlir::success();
+namespace {
+
+// The place in an operand, summed up dimension by dimension; 0 where nothing was added.
+class Place {
+ public:
+  Place(Builder& body, int64_t rank) : body_(body), position_(rank) {}
+  void advance(int64_t dim, Value by) {
+    position_[dim] = position_[dim] ? Value(arith::AddIOp::create(body_, position_[dim], by)) : by;
+  }
+  Values finish() {
+    for (Value& value : position_) {
+      if (!value) value = arith::ConstantIndexOp::create(body_, 0);
+    }
+    return position_;
   }
 
-  GenericBuilder generic(lowering, shape, rank);
-  Builder& body = generic.body();
-  Values position(operand_shape.size());
-  auto advance = [&](int64_t dim, Value by) {
-    position[dim] = position[dim] ? Value(arith::AddIOp::create(body, position[dim], by)) : by;
-  };
+ private:
+  Builder& body_;
+  Values position_;
+};
+
+Values gatherPlace(GenericBuilder& generic, tet::GatherOp op, AffineMap map) {
+  auto operand_shape = shapeOf(op.getOperand());
+  auto* context = op.getContext();
+  WindowDims dims = windowDims(operand_shape.size(), shapeOf(op.getResult()).size(), op.getOffsetDims(),
+                               op.getCollapsedSliceDims(), op.getOperandBatchingDims());
+  Dims index_dims = indexDims(shapeOf(op.getStartIndices()).size(), op.getIndexVectorDim(), dims.batch);
+  Place place(generic.body(), operand_shape.size());
   for (auto [k, dim] : llvm::enumerate(op.getStartIndexMap())) {
     llvm::SmallVector<AffineExpr> exprs;
     for (int64_t from : index_dims)
-      exprs.push_back(from < 0 ? b.getAffineConstantExpr(k) : b.getAffineDimExpr(from));
-    Value start = generic.expression(op.getStartIndices(), AffineMap::get(rank, 0, exprs, b.getContext()));
-    advance(dim, clampedIndex(body, start, elementOf(op.getStartIndices()),
-                              operand_shape[dim] - op.getSliceSizes()[dim]));
+      exprs.push_back(from < 0 ? mlir::getAffineConstantExpr(k, context) : map.getResult(from));
+    Value start =
+        generic.expression(op.getStartIndices(), AffineMap::get(map.getNumDims(), 0, exprs, context));
+    place.advance(dim, clampedIndex(generic.body(), start, elementOf(op.getStartIndices()),
+                                    operand_shape[dim] - op.getSliceSizes()[dim]));
   }
   for (auto [dim, index_dim] : llvm::zip(op.getOperandBatchingDims(), op.getStartIndicesBatchingDims())) {
-    advance(dim, generic.index(b.getAffineDimExpr(index_dims[index_dim])));
+    place.advance(dim, generic.index(map.getResult(index_dims[index_dim])));
   }
   for (auto [offset, dim] : llvm::zip(op.getOffsetDims(), dims.operand_of_offset)) {
-    advance(dim, generic.index(b.getAffineDimExpr(offset)));
+    place.advance(dim, generic.index(map.getResult(offset)));
   }
-  for (Value& value : position) {
-    if (!value) value = arith::ConstantIndexOp::create(body, 0);
+  return place.finish();
+}
+
+Values dynamicSlicePlace(GenericBuilder& generic, tet::DynamicSliceOp op, AffineMap map) {
+  auto shape = shapeOf(op.getOperand());
+  Place place(generic.body(), shape.size());
+  AffineMap scalar = AffineMap::get(map.getNumDims(), 0, {}, op.getContext());
+  for (auto [dim, start] : llvm::enumerate(op.getStartIndices())) {
+    place.advance(dim, clampedIndex(generic.body(), generic.expression(start, scalar), elementOf(start),
+                                    shape[dim] - op.getSliceSizes()[dim]));
+    place.advance(dim, generic.index(map.getResult(dim)));
   }
-  Value element = tensor::ExtractOp::create(body, operand, position);
-  generic.output(emptyTensor(b, shape, elementOf(operand)),
-                 AffineMap::getMultiDimIdentityMap(rank, b.getContext()));
-  lowering.bind(op.getResult(), generic.finish(element).front());
-  return mlir::success();
+  return place.finish();
+}
+
+}  // namespace
+
+bool readsByIndex(mlir::Operation* op) { return llvm::isa<tet::GatherOp, tet::DynamicSliceOp>(op); }
+
+Value elementByIndex(GenericBuilder& generic, mlir::Operation* op, AffineMap map) {
+  Value operand = generic.lowering().tensor(op->getOperand(0));
+  auto gather = llvm::dyn_cast<tet::GatherOp>(op);
+  Values place = gather ? gatherPlace(generic, gather, map)
+                        : dynamicSlicePlace(generic, llvm::cast<tet::DynamicSliceOp>(op), map);
+  return tensor::ExtractOp::create(generic.body(), operand, place);
 }
 
 namespace {

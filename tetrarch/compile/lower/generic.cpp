@@ -128,9 +128,20 @@ Value GenericBuilder::expression(Value value, AffineMap map) {
   return memo_[{value, map}] = computed;
 }
 
+Value GenericBuilder::moved(Value value, AffineMap map, bool is_root) {
+  if (!lowering_.isInlined(value) || (lowering_.kept_.contains(value) && !is_root)) {
+    Leaf leaf = lowering_.leaf(value);
+    return leaf.sum ? Value() : operand(leaf.tensor, map);
+  }
+  Operation* op = value.getDefiningOp();
+  if (auto inner = operandMap(op, map)) return moved(op->getOperand(0), *inner, /*is_root=*/false);
+  return readsByIndex(op) ? elementByIndex(*this, op, map) : Value();
+}
+
 Value GenericBuilder::inlineOp(Operation* op, AffineMap map) {
   if (auto inner = operandMap(op, map)) return expression(op->getOperand(0), *inner);
   mlir::Type element = elementOf(op->getResult(0));
+  if (readsByIndex(op)) return loadScalar(body_, elementByIndex(*this, op, map), element);
   if (auto iota = llvm::dyn_cast<tet::IotaOp>(op)) {
     Value position = index(map.getResult(iota.getIotaDimension()));
     Value number = mlir::arith::IndexCastOp::create(body_, body_.getI64Type(), position);

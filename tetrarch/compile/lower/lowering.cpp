@@ -31,8 +31,12 @@ LowerOp findLowering(Operation* op) {
   return rows.lookup(op->getName().getStringRef());
 }
 
+// Arithmetic that reading one element at a computed place is worth.
+constexpr int64_t kIndexedRead = 4;
+
 // Arithmetic that an element of an op costs; moving data costs nothing.
 int64_t flopsPerElement(Operation* op) {
+  if (readsByIndex(op)) return kIndexedRead;
   if (!hasPayload(op)) return 0;
   const int64_t elements = std::max<int64_t>(typeOf(op->getResult(0)).getNumElements(), 1);
   return llvm::cast<tet::CostOpInterface>(op).getFlops() / elements;
@@ -70,14 +74,19 @@ mlir::LogicalResult Lowering::lowerBlock(mlir::Block& block, Values& results) {
     }
   }
   for (Values& group : groups) materialize(group);
-  for (Value value : block.getTerminator()->getOperands()) results.push_back(tensor(value));
+  for (Value value : block.getTerminator()->getOperands()) {
+    Value result = tensor(value);
+    // A slice is a way to read something else, not yet a tensor of its own.
+    const bool is_view = result.getDefiningOp<mlir::tensor::ExtractSliceOp>() != nullptr;
+    results.push_back(is_view ? ownTensor(value) : result);
+  }
   return mlir::success();
 }
 
 bool Lowering::isInlined(Value value) const {
   Operation* op = value.getDefiningOp();
   if (!op || leaves_.contains(value)) return false;
-  if (hasPayload(op) || llvm::isa<tet::IotaOp>(op)) return true;
+  if (hasPayload(op) || llvm::isa<tet::IotaOp>(op) || readsByIndex(op)) return true;
   if (llvm::isa<tet::ConstantOp>(op)) return splatOf(value) != nullptr;
   return operandMap(op, AffineMap::getMultiDimIdentityMap(typeOf(value).getRank(), b.getContext()))
       .has_value();
@@ -134,21 +143,32 @@ Value Lowering::tensor(Value value) {
   return leaves_[value].tensor;
 }
 
-// One parallel loop that computes values of one shape. A sum that was not rounded yet is rounded here.
 void Lowering::materialize(llvm::ArrayRef<Value> values) {
   b.setLoc(values.back().getLoc());
+  Values tensors = computeSideBySide(values);
+  for (auto [value, tensor] : llvm::zip(values, tensors)) bind(value, tensor);
+}
+
+// One parallel loop that computes values of one shape. A sum that was not rounded yet is rounded here.
+Values Lowering::computeSideBySide(llvm::ArrayRef<Value> values) {
   auto shape = shapeOf(values.front());
   AffineMap identity = AffineMap::getMultiDimIdentityMap(shape.size(), b.getContext());
   GenericBuilder generic(*this, shape, shape.size());
-  Values computed, stored;
-  for (Value value : values) computed.push_back(generic.root(value, identity));
+  Values stored;
+  for (Value value : values) {
+    stored.push_back(generic.moved(value, identity));
+    if (!stored.back())
+      stored.back() = storeScalar(generic.body(), generic.root(value, identity), elementOf(value));
+  }
   for (Value value : values) {
     generic.output(emptyTensor(b, shape, tet::storageElementType(elementOf(value))), identity);
   }
-  for (auto [value, x] : llvm::zip(values, computed))
-    stored.push_back(storeScalar(generic.body(), x, elementOf(value)));
-  auto tensors = generic.finish(stored);
-  for (auto [value, tensor] : llvm::zip(values, tensors)) bind(value, tensor);
+  return generic.finish(stored);
+}
+
+Value Lowering::ownTensor(Value value) {
+  b.setLoc(value.getLoc());
+  return computeSideBySide(value).front();
 }
 
 Access Lowering::read(Value value, AffineMap map) {

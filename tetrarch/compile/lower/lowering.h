@@ -1,10 +1,10 @@
 // The body of a task: from ops of the graph to linalg, tensor, arith, math and scf on storage types.
 //
 // A Lowering turns the values of one block into tensors on demand. Ops come in two sorts:
-//   inlined   elementwise ops, broadcasts, transposes, iota and splats have no tensor of their own: a chain
-//   of them
-//             becomes part of the body of the one linalg.generic that needs it (GenericBuilder::expression);
-//   the rest  has a row in lowerings.def: contractions, reductions, gather, … make tensors.
+//   inlined   elementwise ops, broadcasts, transposes, gathers, iota and splats have no tensor of their
+//             own: a chain of them becomes part of the body of the one linalg.generic that needs it
+//             (GenericBuilder::expression);
+//   the rest  has a row in lowerings.def: contractions, reductions, concatenations, … make tensors.
 // An inlined value becomes a tensor after all where it is a result, where an op of the second sort reads it,
 // and where computing it again would cost more than keeping it.
 #pragma once
@@ -59,6 +59,8 @@ class Lowering {
   // tensor.
   Access read(mlir::Value value, mlir::AffineMap map);
   bool isInlined(mlir::Value value) const;
+  // A tensor of the value's storage type that nothing else reads, made by one parallel loop.
+  mlir::Value ownTensor(mlir::Value value);
   // Single element of a 0-D value, computed, outside of any loop.
   mlir::Value scalar(mlir::Value value);
   // The bound tensors, for a nested region: `child` sees all that is known here.
@@ -74,6 +76,7 @@ class Lowering {
   void planTensors(mlir::Block& block);
   Leaf leaf(mlir::Value value);
   void materialize(llvm::ArrayRef<mlir::Value> values);
+  Values computeSideBySide(llvm::ArrayRef<mlir::Value> values);
 
   llvm::DenseMap<mlir::Value, Leaf> leaves_;
   llvm::DenseSet<mlir::Value> kept_;  // inlined values that get a tensor
@@ -90,6 +93,8 @@ class GenericBuilder {
   mlir::Value expression(mlir::Value value, mlir::AffineMap map);
   // The same for a value that this loop is to make a tensor of.
   mlir::Value root(mlir::Value value, mlir::AffineMap map);
+  // The stored element of a value that is nothing but data moved from a tensor; null where it is computed.
+  mlir::Value moved(mlir::Value value, mlir::AffineMap map, bool is_root = true);
   // The element at an access, computed.
   mlir::Value load(const Access& access, mlir::Type element);
   // The element of a tensor as it is stored.
@@ -99,7 +104,9 @@ class GenericBuilder {
   llvm::SmallVector<mlir::Value> finish(mlir::ValueRange yielded);
 
   Builder& body() { return body_; }
+  // A loop's index, or a constant.
   mlir::Value index(mlir::AffineExpr expr);
+  Lowering& lowering() { return lowering_; }
 
  private:
   mlir::Value inlineOp(mlir::Operation* op, mlir::AffineMap map);
@@ -132,9 +139,13 @@ mlir::Value sliceTensor(Builder& b, mlir::Value tensor, llvm::ArrayRef<int64_t> 
                         llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> strides);
 // A computed integer of the graph's `element` type, brought into [0, last] and made an index.
 mlir::Value clampedIndex(Builder& b, mlir::Value number, mlir::Type element, int64_t last);
-// Where dimension d of the operand appears among the dimensions of a broadcast, transpose or unit reshape of
-// it: the map that reads the operand at the result's `map`. Nullopt when the op moves data in another way.
+// The map that reads the operand of a broadcast, transpose or unit reshape where the result is read at `map`.
+// Nullopt when the op moves data in another way.
 std::optional<mlir::AffineMap> operandMap(mlir::Operation* op, mlir::AffineMap map);
+// Gather and dynamic_slice: an element of operand 0, at a place that the other operands tell.
+bool readsByIndex(mlir::Operation* op);
+// The stored element of such an op's result at `map`.
+mlir::Value elementByIndex(GenericBuilder& generic, mlir::Operation* op, mlir::AffineMap map);
 
 // The splat constant's element, or null.
 mlir::Attribute splatOf(mlir::Value value);

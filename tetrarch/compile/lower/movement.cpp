@@ -1,5 +1,5 @@
-// Ops that move elements in blocks: pad, concatenate, slice, reverse, reshape, dynamic_slice,
-// dynamic_update_slice; and constants and bit casts.
+// Ops that move elements in blocks: pad, concatenate, slice, reverse, reshape, dynamic_update_slice; and
+// constants and bit casts.
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tetrarch/compile/lower/lower_op.h"
@@ -147,38 +147,77 @@ mlir::LogicalResult lowerReverse(Lowering& lowering, tet::ReverseOp op) {
   return mlir::success();
 }
 
+namespace {
+
+// A result that is put together from boxes, each made by a loop of its own.
+class Mosaic {
+ public:
+  Mosaic(Builder& b, mlir::RankedTensorType type)
+      : b_(b), result_(emptyTensor(b, type.getShape(), type.getElementType())) {}
+  void add(Value part, llvm::ArrayRef<int64_t> offsets) {
+    const Dims ones(offsets.size(), 1);
+    result_ = tensor::InsertSliceOp::create(b_, part, result_, attrs(b_, offsets), attrs(b_, shapeOf(part)),
+                                            attrs(b_, ones));
+  }
+  Value result() const { return result_; }
+
+ private:
+  Builder& b_;
+  Value result_;
+};
+
+// The borders from the outermost dimension inwards, so that most of them lie in one piece.
+void addBorders(Builder& b, Mosaic& mosaic, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> low,
+                llvm::ArrayRef<int64_t> high, Value filler) {
+  Dims offsets(shape.size(), 0), sizes(shape);
+  auto fill = [&](size_t dim, int64_t offset, int64_t size) {
+    if (size == 0) return;
+    offsets[dim] = offset, sizes[dim] = size;
+    mosaic.add(filledTensor(b, sizes, filler), offsets);
+  };
+  for (size_t dim = 0; dim < shape.size(); ++dim) {
+    fill(dim, 0, low[dim]);
+    fill(dim, shape[dim] - high[dim], high[dim]);
+    offsets[dim] = low[dim], sizes[dim] = shape[dim] - low[dim] - high[dim];
+  }
+}
+
+bool onlyGrows(tet::PadOp op) {
+  auto not_negative = [](int64_t value) { return value >= 0; };
+  return llvm::all_of(op.getEdgePaddingLow(), not_negative) &&
+         llvm::all_of(op.getEdgePaddingHigh(), not_negative) &&
+         llvm::all_of(op.getInteriorPadding(), [](int64_t value) { return value == 0; }) &&
+         op.getOperand().getType().getNumElements() > 0;
+}
+
+}  // namespace
+
 mlir::LogicalResult lowerPad(Lowering& lowering, tet::PadOp op) {
   Builder& b = lowering.b;
-  Value operand = lowering.tensor(op.getOperand());
   Value filler = storeScalar(b, lowering.scalar(op.getPaddingValue()), elementOf(op.getOperand()));
-  lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(),
-                                          op.getInteriorPadding(), filler));
+  if (!onlyGrows(op)) {
+    Value operand = lowering.tensor(op.getOperand());
+    lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(),
+                                            op.getInteriorPadding(), filler));
+    return mlir::success();
+  }
+  Mosaic mosaic(b, tet::storageType(op.getType()));
+  mosaic.add(lowering.ownTensor(op.getOperand()), op.getEdgePaddingLow());
+  addBorders(b, mosaic, shapeOf(op.getResult()), op.getEdgePaddingLow(), op.getEdgePaddingHigh(), filler);
+  lowering.bind(op.getResult(), mosaic.result());
   return mlir::success();
 }
 
 mlir::LogicalResult lowerConcatenate(Lowering& lowering, tet::ConcatenateOp op) {
-  Builder& b = lowering.b;
-  auto type = tet::storageType(op.getType());
-  Value result = emptyTensor(b, type.getShape(), type.getElementType());
-  Dims offsets(type.getRank(), 0), ones(type.getRank(), 1);
+  Mosaic mosaic(lowering.b, tet::storageType(op.getType()));
+  Dims offsets(op.getType().getRank(), 0);
   for (Value input : op.getInputs()) {
-    Value part = lowering.tensor(input);
-    if (typeOf(part).getNumElements() == 0) continue;  // it may lie beyond the end, where no slice may
-    result = tensor::InsertSliceOp::create(b, part, result, attrs(b, offsets), attrs(b, shapeOf(part)),
-                                           attrs(b, ones));
-    offsets[op.getDimension()] += shapeOf(part)[op.getDimension()];
+    const int64_t size = shapeOf(input)[op.getDimension()];
+    // An empty one may lie beyond the end, where no slice may.
+    if (typeOf(input).getNumElements() > 0) mosaic.add(lowering.ownTensor(input), offsets);
+    offsets[op.getDimension()] += size;
   }
-  lowering.bind(op.getResult(), result);
-  return mlir::success();
-}
-
-mlir::LogicalResult lowerDynamicSlice(Lowering& lowering, tet::DynamicSliceOp op) {
-  Builder& b = lowering.b;
-  Value operand = lowering.tensor(op.getOperand());
-  FoldResults starts = clampedStarts(lowering, op.getStartIndices(), shapeOf(operand), op.getSliceSizes());
-  Dims ones(starts.size(), 1);
-  lowering.bind(op.getResult(), tensor::ExtractSliceOp::create(b, operand, starts,
-                                                               attrs(b, op.getSliceSizes()), attrs(b, ones)));
+  lowering.bind(op.getResult(), mosaic.result());
   return mlir::success();
 }
 

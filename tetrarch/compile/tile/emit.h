@@ -80,6 +80,7 @@ class LaneEvaluator {
   mlir::Value elementwise(mlir::Operation& op);
   mlir::Value valueOf(mlir::Value original);
   bool isVector(mlir::Value value) const;
+  mlir::Value countingFrom(mlir::Value original, llvm::function_ref<Index(unsigned dim)> index);
 
   IndexMath math_;
   const TileBody& body_;

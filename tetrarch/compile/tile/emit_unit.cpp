@@ -33,7 +33,8 @@ class UnitEmitter {
       : math_(math), plan_(plan), nests_(*plan.nests), scratch_(scratch), workspace_(workspace) {
     bindBuffers(buffers);
   }
-  void emitNestUnit(Value unit, Value fresh);
+  void emitNestUnit(size_t nest, Value unit, Value fresh);
+  void emitNestsUnit(size_t first, size_t end, Value unit, Value fresh);
   void emitRowsUnit(Value unit);
   void emitPadUnit(size_t pad, Value unit);
 
@@ -108,23 +109,23 @@ void UnitEmitter::copyWindow(const TilePadding& pad, llvm::ArrayRef<DimRange> ra
                   kCopyBytes);
 }
 
-void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
+void UnitEmitter::emitNestUnit(size_t number, Value unit, Value fresh) {
   auto& b = math_.builder;
-  const TileNest& nest = nests_.nests[0];
-  const Tiling& tiling = nests_.tilings[0];
+  const TileNest& nest = nests_.nests[number];
+  const Tiling& tiling = nests_.tilings[number];
   SmallVector<DimRange> ranges(nest.parallel);
   Value rest = unit;
   for (int d = static_cast<int>(nest.parallel) - 1; d >= 0; --d) {
-    Value number = math_.rem(rest, nests_.blocks(0, d));
-    rest = math_.div(rest, nests_.blocks(0, d));
-    ranges[d] =
-        blockRange(math_, number, tiling.block[d], nest.extents[d], nests_.grain(0, d), hasPanels(nest, d));
+    Value block = math_.rem(rest, nests_.blocks(number, d));
+    rest = math_.div(rest, nests_.blocks(number, d));
+    ranges[d] = blockRange(math_, block, tiling.block[d], nest.extents[d], nests_.grain(number, d),
+                           hasPanels(nest, d));
   }
   if (plan_.pads.empty()) {
     Value changed = fresh;
     // Units that differ in their last dim only, the columns, read the same window.
     if (fresh && nest.parallel > 0 && tiling.vector_dim + 1 == static_cast<int>(nest.parallel)) {
-      Value first = math_.rem(unit, nests_.blocks(0, tiling.vector_dim));
+      Value first = math_.rem(unit, nests_.blocks(number, tiling.vector_dim));
       Value at_first =
           mlir::arith::CmpIOp::create(b, math_.loc, mlir::arith::CmpIPredicate::eq, first, math_.constant(0));
       changed = mlir::arith::OrIOp::create(b, math_.loc, fresh, at_first);
@@ -133,7 +134,24 @@ void UnitEmitter::emitNestUnit(Value unit, Value fresh) {
     }
     for (const TilePadding& pad : nests_.pads) copyWindow(pad, ranges, changed);
   }
-  emitNest(math_, nests_, 0, ranges, values_);
+  emitNest(math_, nests_, number, ranges, values_);
+}
+
+// Nests [first, end), whose units begin at 0: halved until one is left.
+void UnitEmitter::emitNestsUnit(size_t first, size_t end, Value unit, Value fresh) {
+  if (end - first == 1) return emitNestUnit(first, unit, fresh);
+  const size_t middle = first + (end - first) / 2;
+  int64_t before = 0;
+  for (size_t i = first; i < middle; ++i) before += nests_.units(i);
+  auto& b = math_.builder;
+  Value is_before = mlir::arith::CmpIOp::create(b, math_.loc, mlir::arith::CmpIPredicate::slt, unit,
+                                                math_.constant(before));
+  auto branch = mlir::scf::IfOp::create(b, math_.loc, is_before, /*withElseRegion=*/true);
+  mlir::OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  emitNestsUnit(first, middle, unit, fresh);
+  b.setInsertionPointToStart(branch.elseBlock());
+  emitNestsUnit(middle, end, math_.add(unit, -before), fresh);
 }
 
 void UnitEmitter::emitRowsUnit(Value unit) {
@@ -189,7 +207,7 @@ Status emitUnit(mlir::OpBuilder& builder, mlir::Location loc, const TilePlan& pl
   if (plan.nests->isChain()) {
     emitter.emitRowsUnit(unit);
   } else {
-    emitter.emitNestUnit(unit, fresh);
+    emitter.emitNestsUnit(0, plan.nests->nests.size(), unit, fresh);
   }
   return {};
 }

@@ -103,6 +103,22 @@ Value LaneEvaluator::elementwise(mlir::Operation& op) {
   return copy->getResult(0);
 }
 
+// What an index that counts up by one per lane is in lane 0; null for any other vector. A sum of a
+// loop's index and of what is the same in all lanes counts too.
+Value LaneEvaluator::countingFrom(Value original, llvm::function_ref<Index(unsigned)> index) {
+  if (auto dim = original.getDefiningOp<mlir::linalg::IndexOp>()) {
+    const Index at = index(body_.dim_of_index[dim.getDim()]);
+    return at.counts ? at.base : Value();
+  }
+  auto sum = original.getDefiningOp<mlir::arith::AddIOp>();
+  if (!sum) return {};
+  for (auto [moving, fixed] : {std::pair(sum.getLhs(), sum.getRhs()), {sum.getRhs(), sum.getLhs()}}) {
+    if (isVector(valueOf(fixed))) continue;
+    if (Value base = countingFrom(moving, index)) return math_.add(base, valueOf(fixed));
+  }
+  return {};
+}
+
 // Contiguous when only the last index moves, by one per lane; else lane by lane.
 Value LaneEvaluator::extract(mlir::tensor::ExtractOp op, llvm::function_ref<Index(unsigned)> index,
                              llvm::function_ref<Value(Value)> memrefOf) {
@@ -117,9 +133,9 @@ Value LaneEvaluator::extract(mlir::tensor::ExtractOp op, llvm::function_ref<Inde
     if (!isVector(at)) {
       common = math_.add(common, math_.mul(at, stride));
     } else {
-      auto dim = original.getDefiningOp<mlir::linalg::IndexOp>();
-      contiguous &= dim && stride == 1;
-      if (contiguous) base = index(body_.dim_of_index[dim.getDim()]).base;
+      Value first = stride == 1 ? countingFrom(original, index) : Value();
+      contiguous &= first != Value();
+      if (contiguous) base = first;
       Value factor = spread(math_.constant(stride));
       Value scaled = mlir::arith::MulIOp::create(b, math_.loc, at, factor);
       moving = moving ? mlir::arith::AddIOp::create(b, math_.loc, moving, scaled).getResult() : scaled;

@@ -86,8 +86,11 @@ class TileNestPlan {
   std::vector<TileNest> nests;
   llvm::SmallVector<int64_t, 4> row_shape;  // extents of the chain's rows; empty for a single nest
   unsigned operands = 0, results = 0;
+  // The nests read operands only and write boxes of the results that do not overlap: their units come one
+  // nest after the other. Otherwise several nests are a chain.
+  bool mosaic = false;
 
-  bool isChain() const { return nests.size() > 1; }
+  bool isChain() const { return nests.size() > 1 && !mosaic; }
 
   // How one nest is cut; filled by planTile().
   struct Tiling {
@@ -105,8 +108,9 @@ class TileNestPlan {
 
   // The smallest sensible part of a parallel dim: one register tile of it, or 1.
   int64_t grain(size_t nest, unsigned dim) const;
-  // Into how many units a parallel dim is cut.
+  // Into how many units a parallel dim, or all dims, are cut.
   int64_t blocks(size_t nest, unsigned dim) const;
+  int64_t units(size_t nest) const;
 };
 
 // Reads the block. Unimplemented with the reason where it is no such chain.

@@ -22,16 +22,34 @@ int64_t byteWidth(mlir::Type type) {
   return type.isIntOrFloat() ? std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8) : 8;
 }
 
-// The widest element that a vector of this nest holds.
-int64_t widestElement(const TileNest& nest, const TileNestPlan& plan) {
+// The widest element that a vector of this nest holds. What is the same in all lanes, such as the number of
+// the row that is gathered, is no vector; indices are not counted either: most are only a place to load from.
+int64_t widestElement(const TileNest& nest, const TileNestPlan& plan, int vector_dim) {
   int64_t bytes = 1;
+  auto count = [&](mlir::Type type) {
+    if (!type.isIndex()) bytes = std::max(bytes, byteWidth(type));
+  };
   nest.forEachAccess([&](const TileAccess& access) {
-    bytes = std::max(bytes, byteWidth(plan.buffers[access.buffer].element));
+    if (access.strides[vector_dim] != 0) count(plan.buffers[access.buffer].element);
   });
   auto scan = [&](const TileBody& body) {
+    llvm::DenseSet<mlir::Value> vectors;
+    for (auto [argument, i] :
+         llvm::zip(body.block->getArguments(), llvm::seq(body.block->getNumArguments()))) {
+      auto* access = i < body.inputs.size() ? std::get_if<TileAccess>(&body.inputs[i]) : nullptr;
+      const bool is_fixed = i < body.inputs.size() && static_cast<int>(i) != body.acc &&
+                            !(access && access->strides[vector_dim] != 0);
+      if (!is_fixed) vectors.insert(argument);
+    }
     for (mlir::Operation& op : body.block->without_terminator()) {
-      if (!mlir::isa<mlir::linalg::IndexOp>(op))
-        bytes = std::max(bytes, byteWidth(op.getResult(0).getType()));
+      auto index = mlir::dyn_cast<mlir::linalg::IndexOp>(op);
+      const bool moves = index && body.dim_of_index[index.getDim()] == static_cast<unsigned>(vector_dim);
+      if (!moves && llvm::none_of(op.getOperands(), [&](mlir::Value v) { return vectors.contains(v); }))
+        continue;
+      vectors.insert(op.getResult(0));
+      for (mlir::Type type : op.getResultTypes()) count(type);
+      if (mlir::isa<mlir::tensor::ExtractOp>(op)) continue;
+      for (mlir::Type type : op.getOperandTypes()) count(type);
     }
   };
   scan(nest.body);
@@ -253,7 +271,8 @@ void Planner::tileNest(TileNest& nest) {
     tiling.row_dim = contraction.lhs ? pickRowDim(nest, contraction, tiling.vector_dim)
                                      : pickWindowRows(nest, tiling.vector_dim);
     if (tiling.row_dim < static_cast<int>(nest.rows)) tiling.row_dim = -1;
-    const int64_t fit = std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_));
+    const int64_t fit =
+        std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_, tiling.vector_dim));
     const int64_t extent = nest.extents[tiling.vector_dim];
     tiling.lanes = usesPanels(nest) ? std::min(fit, kPanel)
                                     : std::min<int64_t>(fit, llvm::bit_floor(static_cast<uint64_t>(extent)));
@@ -453,9 +472,9 @@ Result<TilePlan> Planner::plan() {
     plan_.rows = rows;
     plan_.row_tile = nests_.rows_per_unit;
   } else {
-    plan_.units = 1;
-    for (unsigned d = 0; d < nests_.nests[0].parallel; ++d) plan_.units *= nests_.blocks(0, d);
-    mapRows();
+    plan_.units = 0;
+    for (size_t i = 0; i < nests_.nests.size(); ++i) plan_.units += nests_.units(i);
+    if (nests_.nests.size() == 1) mapRows();
   }
   plan_.nests = std::make_shared<TileNestPlan>(std::move(nests_));
   return std::move(plan_);
@@ -471,6 +490,12 @@ int64_t TileNestPlan::blocks(size_t nest, unsigned dim) const {
   return ceilDiv(nests[nest].extents[dim], tilings[nest].block[dim]);
 }
 
+int64_t TileNestPlan::units(size_t nest) const {
+  int64_t units = 1;
+  for (unsigned d = 0; d < nests[nest].parallel; ++d) units *= blocks(nest, d);
+  return units;
+}
+
 Result<TilePlan> planTile(mlir::Block& body, const TileTarget& target, const TileChoice& choice) {
   TET_ASSIGN_OR_RETURN(TileNestPlan nests, readNests(body));
   return Planner(std::move(nests), target, choice).plan();
@@ -478,7 +503,7 @@ Result<TilePlan> planTile(mlir::Block& body, const TileTarget& target, const Til
 
 std::vector<TileChoice> tileAlternatives(const TilePlan& plan, const TileTarget& target) {
   std::vector<TileChoice> choices;
-  if (!plan.contraction || plan.nests->isChain()) return choices;
+  if (!plan.contraction || plan.nests->nests.size() > 1) return choices;
   const Tiling& tiling = plan.nests->tilings[0];
   const TileNest& nest = plan.nests->nests[0];
   const Contraction contraction = findContraction(nest, tiling.vector_dim);

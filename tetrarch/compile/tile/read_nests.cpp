@@ -57,12 +57,28 @@ int panelDim(AffineExpr expr, AffineExprKind kind) {
   return dim && size && size.getValue() == kPanel ? static_cast<int>(dim.getPosition()) : -1;
 }
 
-// The access of a tensor of `shape` through `map`, before dims are put in order.
-std::optional<TileAccess> readAccess(mlir::AffineMap map, llvm::ArrayRef<int64_t> shape, unsigned buffer) {
+// Where a tensor lies in a buffer.
+struct Placement {
+  unsigned buffer;
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+
+  static Placement whole(unsigned buffer, RankedTensorType type) {
+    return {buffer, rowMajorStrides(type.getShape())};
+  }
+  // Whether the tensor is all of the buffer, in order.
+  bool isWhole(RankedTensorType type) const {
+    return offset == 0 && strides == rowMajorStrides(type.getShape());
+  }
+};
+
+// The access of a tensor through `map`, before dims are put in order.
+std::optional<TileAccess> readAccess(mlir::AffineMap map, const Placement& placement) {
   TileAccess access;
-  access.buffer = buffer;
+  access.buffer = placement.buffer;
+  access.offset = placement.offset;
   access.strides.assign(map.getNumDims(), 0);
-  SmallVector<int64_t> strides = rowMajorStrides(shape);
+  const SmallVector<int64_t>& strides = placement.strides;
   for (auto [position, expr] : llvm::enumerate(map.getResults())) {
     if (addLinear(expr, strides[position], access)) continue;
     const int low = panelDim(expr, AffineExprKind::Mod);
@@ -90,7 +106,11 @@ class Reader {
   Status readOp(mlir::Operation& op);
   Status readLinalg(mlir::linalg::LinalgOp op);
   Status readPad(mlir::tensor::PadOp op);
+  Status readReshape(mlir::Operation& op);
+  Status readSlice(mlir::tensor::ExtractSliceOp op);
   Status nameResults(mlir::Operation& terminator);
+  Status nameBoxes(mlir::tensor::InsertSliceOp last, unsigned buffer);
+  Status checkMosaic() const;
   Status checkBody(mlir::Block& body);
   Result<TileInput> readOperand(mlir::OpOperand& operand, mlir::linalg::LinalgOp op);
   Result<TileBody> readBody(mlir::linalg::LinalgOp op, Value accumulator);
@@ -103,9 +123,8 @@ class Reader {
 
   mlir::Block& block_;
   TileNestPlan plan_;
-  llvm::DenseMap<Value, unsigned> buffer_of_;
-  llvm::DenseMap<Value, Value> alias_of_;    // of a reshape or of an init that is written in place
-  std::vector<mlir::linalg::LinalgOp> ops_;  // that wrote each nest's outputs
+  llvm::DenseMap<Value, Placement> place_of_;  // of what is in memory, or will be
+  std::vector<mlir::linalg::LinalgOp> ops_;    // that wrote each nest's outputs
 };
 
 RankedTensorType tensorType(Value value) { return mlir::dyn_cast<RankedTensorType>(value.getType()); }
@@ -120,15 +139,86 @@ Result<TileNestPlan> Reader::read() {
     auto type = tensorType(argument);
     if (!type || !type.hasStaticShape()) return propagate(notANest("an operand has no static shape"));
     if (type.getNumElements() == 0) return propagate(notANest("a tensor has no elements"));
-    buffer_of_[argument] = addBuffer(TileBuffer::Kind::kOperand, i, type);
+    place_of_[argument] = Placement::whole(addBuffer(TileBuffer::Kind::kOperand, i, type), type);
   }
   plan_.operands = block_.getNumArguments();
   TET_RETURN_IF_ERROR(nameResults(*block_.getTerminator()));
   for (mlir::Operation& op : block_.without_terminator()) TET_RETURN_IF_ERROR(readOp(op));
   if (plan_.nests.empty()) return propagate(notANest("it computes nothing"));
-  TET_RETURN_IF_ERROR(findRows());
+  TET_RETURN_IF_ERROR(plan_.mosaic ? checkMosaic() : findRows());
   return std::move(plan_);
 }
+
+// --- boxes
+// ----------------------------------------------------------------------------------------------------------
+
+// A part of a result: offset and size along each dim.
+struct Box {
+  llvm::ArrayRef<int64_t> offsets, sizes;
+
+  int64_t count() const {
+    return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
+  }
+  bool overlaps(const Box& other) const {
+    for (auto [a, m, b, n] : llvm::zip(offsets, sizes, other.offsets, other.sizes)) {
+      if (a + m <= b || b + n <= a) return false;
+    }
+    return true;
+  }
+};
+
+// A tensor that is put together by insert_slice: each part is written where it belongs. The boxes must cover
+// the result and not overlap.
+Status Reader::nameBoxes(mlir::tensor::InsertSliceOp last, unsigned buffer) {
+  const SmallVector<int64_t> strides = rowMajorStrides(last.getType().getShape());
+  SmallVector<Box> boxes;
+  int64_t covered = 0;
+  for (mlir::tensor::InsertSliceOp insert = last; insert;) {
+    const Box box{insert.getStaticOffsets(), insert.getStaticSizes()};
+    Value part = insert.getSource();
+    const bool is_plain = insert.getOffsets().empty() && insert.getSizes().empty() &&
+                          insert.getStrides().empty() &&
+                          llvm::all_of(insert.getStaticStrides(), [](int64_t stride) { return stride == 1; });
+    if (!is_plain || insert.getSourceType().getShape() != box.sizes || box.count() == 0)
+      return notANest("a slice that is no box");
+    if (!mlir::isa_and_nonnull<mlir::linalg::LinalgOp>(part.getDefiningOp()) || !part.hasOneUse())
+      return notANest("a box that has another reader or is not computed by a linalg op");
+    if (llvm::any_of(boxes, [&](const Box& other) { return other.overlaps(box); }))
+      return notANest("boxes that overlap");
+    boxes.push_back(box);
+    covered += box.count();
+    const int64_t offset =
+        std::inner_product(box.offsets.begin(), box.offsets.end(), strides.begin(), int64_t{0});
+    place_of_[part] = {buffer, strides, offset};
+    mlir::Operation* rest = insert.getDest().getDefiningOp();
+    insert = mlir::dyn_cast_if_present<mlir::tensor::InsertSliceOp>(rest);
+    if (!insert && !mlir::isa_and_nonnull<mlir::tensor::EmptyOp>(rest))
+      return notANest("a slice written into something that exists");
+    if (insert && !insert->hasOneUse()) return notANest("a result in the making that is read");
+  }
+  if (covered != last.getType().getNumElements()) return notANest("boxes that do not cover the result");
+  plan_.mosaic = true;
+  return {};
+}
+
+Status Reader::checkMosaic() const {
+  if (!plan_.pads.empty()) return notANest("padding beside boxes");
+  for (const TileNest& nest : plan_.nests) {
+    bool reads_operands = true;
+    for (const TileInput& input : nest.body.inputs) {
+      auto* access = std::get_if<TileAccess>(&input);
+      reads_operands &= !access || plan_.buffers[access->buffer].kind == TileBuffer::Kind::kOperand;
+    }
+    for (const TileAccess& output : nest.outputs) {
+      reads_operands &= plan_.buffers[output.buffer].kind == TileBuffer::Kind::kResult;
+    }
+    if (nest.reduces() || !reads_operands) return notANest("boxes that are more than elementwise");
+  }
+  return {};
+}
+
+// --- ops
+// ------------------------------------------------------------------------------------------------------------
 
 // Results, and what they reshape, are written where the caller wants them; all else is temporary.
 Status Reader::nameResults(mlir::Operation& terminator) {
@@ -140,19 +230,26 @@ Status Reader::nameResults(mlir::Operation& terminator) {
     const unsigned buffer = addBuffer(TileBuffer::Kind::kResult, i, type);
     while (mlir::isa_and_nonnull<mlir::tensor::ExpandShapeOp, mlir::tensor::CollapseShapeOp>(
         value.getDefiningOp())) {
-      if (!buffer_of_.try_emplace(value, buffer).second) return notANest("one value is returned twice");
+      if (!place_of_.try_emplace(value, Placement::whole(buffer, tensorType(value))).second)
+        return notANest("one value is returned twice");
       value = value.getDefiningOp()->getOperand(0);
     }
-    if (!mlir::isa_and_nonnull<mlir::linalg::LinalgOp>(value.getDefiningOp())) {
+    if (auto insert = value.getDefiningOp<mlir::tensor::InsertSliceOp>()) {
+      TET_RETURN_IF_ERROR(nameBoxes(insert, buffer));
+    } else if (!mlir::isa_and_nonnull<mlir::linalg::LinalgOp>(value.getDefiningOp())) {
       return notANest("a result is not computed by a linalg op");
     }
-    if (!buffer_of_.try_emplace(value, buffer).second) return notANest("one value is returned twice");
+    if (!place_of_.try_emplace(value, Placement::whole(buffer, tensorType(value))).second)
+      return notANest("one value is returned twice");
   }
   return {};
 }
 
 Status Reader::readOp(mlir::Operation& op) {
   if (mlir::isa<mlir::arith::ConstantOp, mlir::tensor::EmptyOp>(op)) return {};
+  if (auto insert = mlir::dyn_cast<mlir::tensor::InsertSliceOp>(op);
+      insert && place_of_.contains(insert.getSource()))
+    return {};
   if (auto fill = mlir::dyn_cast<mlir::linalg::FillOp>(op)) {
     // A reduction's init needs no code of its own.
     const bool only_init = llvm::all_of(fill->getUses(), [](mlir::OpOperand& use) {
@@ -163,13 +260,34 @@ Status Reader::readOp(mlir::Operation& op) {
   }
   if (auto linalg = mlir::dyn_cast<mlir::linalg::LinalgOp>(op)) return readLinalg(linalg);
   if (auto pad = mlir::dyn_cast<mlir::tensor::PadOp>(op)) return readPad(pad);
-  if (mlir::isa<mlir::tensor::ExpandShapeOp, mlir::tensor::CollapseShapeOp>(op)) {
-    auto source = buffer_of_.find(op.getOperand(0));
-    if (source == buffer_of_.end()) return notANest("a reshape of something that is not in memory");
-    buffer_of_[op.getResult(0)] = source->second;
-    return {};
-  }
+  if (mlir::isa<mlir::tensor::ExpandShapeOp, mlir::tensor::CollapseShapeOp>(op)) return readReshape(op);
+  if (auto slice = mlir::dyn_cast<mlir::tensor::ExtractSliceOp>(op)) return readSlice(slice);
   return notANest(op.getName().getStringRef().str());
+}
+
+Status Reader::readReshape(mlir::Operation& op) {
+  if (place_of_.contains(op.getResult(0))) return {};  // a result, whose place is known
+  auto source = place_of_.find(op.getOperand(0));
+  if (source == place_of_.end() || !source->second.isWhole(tensorType(op.getOperand(0))))
+    return notANest("a reshape of something that is not in memory");
+  const unsigned buffer = source->second.buffer;
+  place_of_[op.getResult(0)] = Placement::whole(buffer, tensorType(op.getResult(0)));
+  return {};
+}
+
+// Every so many elements of a tensor in memory, read where they are.
+Status Reader::readSlice(mlir::tensor::ExtractSliceOp op) {
+  auto source = place_of_.find(op.getSource());
+  const bool is_static = op.getOffsets().empty() && op.getSizes().empty() && op.getStrides().empty();
+  if (source == place_of_.end() || !is_static || op.getType().getRank() != op.getSourceType().getRank())
+    return notANest("a slice of something that is not in memory");
+  Placement place = source->second;
+  for (auto [stride, offset, step] : llvm::zip(place.strides, op.getStaticOffsets(), op.getStaticStrides())) {
+    place.offset += offset * stride;
+    stride *= step;
+  }
+  place_of_[op.getResult()] = std::move(place);
+  return {};
 }
 
 mlir::TypedAttr constantOf(Value value) {
@@ -183,9 +301,9 @@ mlir::TypedAttr constantOf(Value value) {
 }
 
 Result<TileAccess> Reader::accessOf(Value tensor, mlir::AffineMap map) {
-  auto found = buffer_of_.find(tensor);
-  if (found == buffer_of_.end()) return propagate(notANest("an operand that is not in memory"));
-  auto access = readAccess(map, tensorType(tensor).getShape(), found->second);
+  auto found = place_of_.find(tensor);
+  if (found == place_of_.end()) return propagate(notANest("an operand that is not in memory"));
+  auto access = readAccess(map, found->second);
   if (!access) return propagate(notANest("an operand is not read at a linear function of the loops"));
   return *access;
 }
@@ -194,7 +312,7 @@ Result<TileInput> Reader::readOperand(mlir::OpOperand& operand, mlir::linalg::Li
   if (!op.payloadUsesValueFromOperand(&operand)) return TileInput{};
   if (mlir::TypedAttr constant = constantOf(operand.get())) return TileInput{constant};
   if (auto fill = operand.get().getDefiningOp<mlir::linalg::FillOp>();
-      fill && !buffer_of_.contains(operand.get())) {
+      fill && !place_of_.contains(operand.get())) {
     if (mlir::TypedAttr constant = constantOf(fill.getInputs()[0])) return TileInput{constant};
   }
   if (!tensorType(operand.get())) return propagate(notANest("a scalar operand that is not constant"));
@@ -207,8 +325,9 @@ Status Reader::checkBody(mlir::Block& body) {
   for (mlir::Operation& op : body.without_terminator()) {
     if (mlir::isa<mlir::linalg::IndexOp, mlir::arith::ConstantOp>(op)) continue;
     if (auto extract = mlir::dyn_cast<mlir::tensor::ExtractOp>(op)) {
-      auto source = buffer_of_.find(extract.getTensor());
-      if (source == buffer_of_.end() || plan_.buffers[source->second].kind != TileBuffer::Kind::kOperand) {
+      auto source = place_of_.find(extract.getTensor());
+      if (source == place_of_.end() || !source->second.isWhole(extract.getTensor().getType()) ||
+          plan_.buffers[source->second.buffer].kind != TileBuffer::Kind::kOperand) {
         return notANest("tensor.extract from something computed inside");
       }
       continue;
@@ -247,8 +366,9 @@ Status Reader::addOutputs(TileNest& nest, mlir::linalg::LinalgOp op) {
     Value result = op.getTiedOpResult(&init);
     // Vectors of bits are packed in memory and single bits are not.
     if (tensorType(result).getElementType().isInteger(1)) return notANest("a tensor of bits");
-    if (!buffer_of_.contains(result)) {
-      buffer_of_[result] = addBuffer(TileBuffer::Kind::kTemporary, 0, tensorType(result));
+    if (!place_of_.contains(result)) {
+      const RankedTensorType type = tensorType(result);
+      place_of_[result] = Placement::whole(addBuffer(TileBuffer::Kind::kTemporary, 0, type), type);
     }
     TET_ASSIGN_OR_RETURN(TileAccess access, accessOf(result, op.getMatchingIndexingMap(&init)));
     if (access.panel_dim >= 0) return notANest("a packed result");
@@ -372,7 +492,7 @@ Status Reader::readPad(mlir::tensor::PadOp op) {
   for (unsigned d = pad.line_dim; d < pad.shape.size(); ++d) pad.line *= pad.shape[d];
   pad.lines = op.getResultType().getNumElements() / pad.line;
   pad.buffer = addBuffer(TileBuffer::Kind::kPadded, plan_.pads.size(), op.getResultType());
-  buffer_of_[op.getResult()] = pad.buffer;
+  place_of_[op.getResult()] = Placement::whole(pad.buffer, op.getResultType());
   plan_.pads.push_back(std::move(pad));
   return {};
 }
@@ -425,91 +545,8 @@ Status Reader::findRows() {
   return {};
 }
 
-template <typename Nest, typename F>
-void visitAccesses(Nest& nest, F f) {
-  auto visit = [&](auto& inputs) {
-    for (auto& input : inputs) {
-      if (auto* access = std::get_if<TileAccess>(&input)) f(*access);
-    }
-  };
-  visit(nest.body.inputs);
-  visit(nest.inits);
-  if (nest.epilogue) visit(nest.epilogue->inputs);
-  for (auto& output : nest.outputs) f(output);
-}
-
-bool usesIndex(const TileBody& body) { return !body.block->getOps<mlir::linalg::IndexOp>().empty(); }
-
 }  // namespace
 
-void TileNest::forEachAccess(llvm::function_ref<void(TileAccess&)> f) { visitAccesses(*this, f); }
-void TileNest::forEachAccess(llvm::function_ref<void(const TileAccess&)> f) const { visitAccesses(*this, f); }
-
-bool hasPanels(const TileNest& nest, unsigned dim) {
-  bool found = false;
-  nest.forEachAccess([&](const TileAccess& access) { found |= access.panel_dim == static_cast<int>(dim); });
-  return found;
-}
-
 Result<TileNestPlan> readNests(mlir::Block& body) { return Reader(body).read(); }
-
-void collapseDims(TileNest& nest, const TileNestPlan& plan) {
-  if (usesIndex(nest.body) || (nest.epilogue && usesIndex(*nest.epilogue))) return;
-  auto crossesLines = [&](const TileAccess& access, unsigned d) {
-    const TileBuffer& buffer = plan.buffers[access.buffer];
-    if (buffer.kind != TileBuffer::Kind::kPadded) return false;
-    const int64_t line = plan.pads[buffer.index].line;
-    return (access.strides[d] % line == 0) != (access.strides[d + 1] % line == 0);
-  };
-  auto mergeable = [&](unsigned d) {
-    if (d + 1 == nest.parallel || d + 1 == nest.rows) return false;
-    bool good = true;
-    std::as_const(nest).forEachAccess([&](const TileAccess& access) {
-      good &= access.panel_dim != static_cast<int>(d) && access.panel_dim != static_cast<int>(d) + 1;
-      good &= access.strides[d] == access.strides[d + 1] * nest.extents[d + 1];
-      good &= !crossesLines(access, d);
-    });
-    return good;
-  };
-  auto drop = [&](unsigned d) {  // folds dim d into d + 1, or drops it when its extent is 1
-    if (d < nest.parallel) --nest.parallel;
-    if (d + 1 < nest.extents.size() && nest.extents[d] > 1) nest.extents[d + 1] *= nest.extents[d];
-    nest.extents.erase(nest.extents.begin() + d);
-    nest.forEachAccess([&](TileAccess& access) {
-      access.strides.erase(access.strides.begin() + d);
-      if (access.panel_dim > static_cast<int>(d)) --access.panel_dim;
-    });
-  };
-  for (int d = static_cast<int>(nest.extents.size()) - 1; d >= static_cast<int>(nest.rows); --d) {
-    if (nest.extents[d] == 1 && !hasPanels(nest, d) && nest.extents.size() > 1) {
-      drop(d);
-    }
-  }
-  for (int d = static_cast<int>(nest.extents.size()) - 2; d >= static_cast<int>(nest.rows); --d) {
-    if (mergeable(d)) drop(d);
-  }
-}
-
-std::optional<TileCombiner> findCombiner(mlir::Block& body, unsigned result, unsigned results) {
-  using Kind = mlir::vector::CombiningKind;
-  mlir::Operation* op = body.getTerminator()->getOperand(result).getDefiningOp();
-  mlir::Value acc = body.getArgument(body.getNumArguments() - results + result);
-  if (!op || op->getBlock() != &body || op->getNumOperands() != 2 || !acc.hasOneUse()) return std::nullopt;
-  if (op->getOperand(0) != acc && op->getOperand(1) != acc) return std::nullopt;
-  static const std::pair<llvm::StringLiteral, Kind> kinds[] = {
-      {"arith.addf", Kind::ADD},          {"arith.addi", Kind::ADD},
-      {"arith.mulf", Kind::MUL},          {"arith.muli", Kind::MUL},
-      {"arith.maximumf", Kind::MAXIMUMF}, {"arith.maxnumf", Kind::MAXNUMF},
-      {"arith.minimumf", Kind::MINIMUMF}, {"arith.minnumf", Kind::MINNUMF},
-      {"arith.maxsi", Kind::MAXSI},       {"arith.maxui", Kind::MAXUI},
-      {"arith.minsi", Kind::MINSI},       {"arith.minui", Kind::MINUI},
-      {"arith.andi", Kind::AND},          {"arith.ori", Kind::OR},
-      {"arith.xori", Kind::XOR},
-  };
-  for (const auto& [name, kind] : kinds) {
-    if (op->getName().getStringRef() == name) return TileCombiner{op, kind};
-  }
-  return std::nullopt;
-}
 
 }  // namespace tetrarch::compile
