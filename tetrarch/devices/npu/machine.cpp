@@ -9,7 +9,11 @@
 namespace tetrarch::npu {
 
 Machine::Machine(const Config& config, Dram dram, SimdLevel level)
-    : config_(config), dram_(std::move(dram)), state_(config), tile_(level, static_cast<int>(config.side)) {}
+    : config_(config),
+      dram_(std::move(dram)),
+      level_(level),
+      state_(config),
+      tile_(level, static_cast<int>(config.side)) {}
 
 void Machine::restore(State state) {
   state_ = std::move(state);
@@ -101,7 +105,7 @@ void Machine::execute(const Matmul& i) {
                            .s0 = i.s0,
                            .accumulate = i.accumulate != 0};
   if (config_.kind == Kind::Bf16) {
-    return multiplyBf16(state_.weights, static_cast<int>(config_.side), static_cast<int>(i.k), rows);
+    return multiplyBf16(level_, state_.weights, static_cast<int>(config_.side), static_cast<int>(i.k), rows);
   }
   if (!i.keep || tile_rows_ != i.k) {
     tile_.load(state_.weights, static_cast<int>(i.k));

@@ -39,6 +39,7 @@ class Machine {
 
   const Config config_;
   const Dram dram_;
+  const SimdLevel level_;
   State state_;
   Int8Tile tile_;
   int64_t tile_rows_ = -1;  // array rows that tile_ was loaded for, -1: not of the present weights

@@ -103,6 +103,35 @@ TEST(NpuMachine, Bf16SumsInOrderDownTheColumn) {
   EXPECT_EQ(std::bit_cast<float>(machine.state().acc[0]), 0x1p25f);
 }
 
+// Any bits at all, and magnitudes whose products fall around the smallest normal float.
+TEST(NpuMachine, Bf16IsTheSameAtEveryLevel) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    Random r(seed);
+    const Config config = {.side = r.pick({8, 16, 32}), .kind = Kind::Bf16, .sp_rows = 64, .acc_rows = 32};
+    State state(config);
+    for (size_t i = 0; i < state.sp.size(); i += 2) {
+      const auto tiny = static_cast<uint16_t>(r.range(0, 1) << 15 | r.range(60, 67) << 7 | r.range(0, 127));
+      const uint16_t bits = seed % 2 == 0 ? tiny : static_cast<uint16_t>(r.bits());
+      std::memcpy(&state.sp[i], &bits, sizeof bits);
+    }
+    for (uint32_t& word : state.acc) word = static_cast<uint32_t>(r.bits() >> (seed % 2 == 0 ? 40 : 32));
+    const Matmul m{.accumulate = r.range(0, 1),
+                   .w_addr = r.range(0, 32),
+                   .a_addr = r.range(0, 30),
+                   .n0 = 32,
+                   .n1 = 1,
+                   .s0 = 1,
+                   .k = r.range(1, config.side)};
+    const auto sums = [&](SimdLevel level) {
+      Machine machine(config, Dram(), level);
+      machine.restore(state);
+      machine.step(m);
+      return machine.state().acc;
+    };
+    EXPECT_EQ(sums(SimdLevel::Scalar), sums(bestSimdLevel())) << "seed " << seed;
+  }
+}
+
 // A convolution, NHWC of one image: one MATMUL a tap and channel tile, no im2col.
 struct Convolution {
   int64_t height, width, channels, filters, kernel, stride, dilation;

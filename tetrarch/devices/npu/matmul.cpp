@@ -37,7 +37,70 @@ void multiplyScalar(const int8_t* weights, const MatmulRows& rows) {
   }
 }
 
+// The README's definition. `tile`: the weights as fp32.
+void multiplyBf16Scalar(const uint32_t* tile, int side, int k, const MatmulRows& rows) {
+  uint32_t* c = rows.c;
+  std::array<uint32_t, kMaxSide> sum;
+  for (int64_t i1 = 0; i1 < rows.n1; ++i1) {
+    for (int64_t i0 = 0; i0 < rows.n0; ++i0, c += side) {
+      const std::byte* a = rows.a + (i1 * rows.s1 + i0 * rows.s0) * side * 2;
+      sum.fill(0);
+      for (int r = 0; r < k; ++r) {
+        const uint32_t activation = bf16At(a, r);
+        for (int j = 0; j < side; ++j) {
+          sum[j] = addFloat(sum[j], multiplyFloat(activation, tile[r * side + j]));
+        }
+      }
+      for (int j = 0; j < side; ++j) c[j] = rows.accumulate ? addFloat(c[j], sum[j]) : sum[j];
+    }
+  }
+}
+
 #if TET_NPU_X86
+
+// While one lives, the host's own float arithmetic takes subnormals for zeros on the way in and out. Only
+// calls that are not inlined may compute meanwhile: the compiler does not know of it.
+class FlushSubnormals {
+ public:
+  FlushSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(kDefault | kFlushToZero | kSubnormalsAreZero); }
+  ~FlushSubnormals() { _mm_setcsr(before_); }
+  FlushSubnormals(const FlushSubnormals&) = delete;
+  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+
+ private:
+  static constexpr unsigned kDefault = 0x1f80, kFlushToZero = 0x8000, kSubnormalsAreZero = 0x40;
+  const unsigned before_;
+};
+
+// The same bits as multiplyBf16Scalar: products of two bf16 are exact but for subnormals, sums are those of
+// the host, and NaNs, which no sum forgets, are made one at the end.
+template <int S>
+__attribute__((target("avx2"), noinline)) void multiplyBf16Avx2(const uint32_t* tile, int k,
+                                                                const MatmulRows& rows) {
+  constexpr int kBlocks = S / 8;
+  const auto* weights = reinterpret_cast<const float*>(tile);
+  const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(kFloatNan)));
+  auto* c = reinterpret_cast<float*>(rows.c);
+  for (int64_t i1 = 0; i1 < rows.n1; ++i1) {
+    const std::byte* a = rows.a + i1 * rows.s1 * S * 2;
+    for (int64_t i0 = 0; i0 < rows.n0; ++i0, c += S, a += rows.s0 * S * 2) {
+      __m256 sum[kBlocks];
+      for (int b = 0; b < kBlocks; ++b) sum[b] = _mm256_setzero_ps();
+      for (int r = 0; r < k; ++r) {
+        const __m256 activation = _mm256_castsi256_ps(_mm256_set1_epi32(static_cast<int32_t>(bf16At(a, r))));
+        for (int b = 0; b < kBlocks; ++b) {
+          const __m256 weight = _mm256_load_ps(weights + r * S + b * 8);
+          sum[b] = _mm256_add_ps(sum[b], _mm256_mul_ps(activation, weight));
+        }
+      }
+      for (int b = 0; b < kBlocks; ++b) {
+        if (rows.accumulate) sum[b] = _mm256_add_ps(_mm256_loadu_ps(c + b * 8), sum[b]);
+        const __m256 is_nan = _mm256_cmp_ps(sum[b], sum[b], _CMP_UNORD_Q);
+        _mm256_storeu_ps(c + b * 8, _mm256_blendv_ps(sum[b], nan, is_nan));
+      }
+    }
+  }
+}
 
 // Four bytes from anywhere.
 inline int32_t fourBytes(const std::byte* p) {
@@ -186,22 +249,19 @@ void Int8Tile::multiply(const MatmulRows& rows) const {
   return side_ == 16 ? multiplyScalar<16>(bytes_, rows) : multiplyScalar<32>(bytes_, rows);
 }
 
-void multiplyBf16(std::span<const std::byte> weights, int side, int k, const MatmulRows& rows) {
-  std::array<uint32_t, kMaxSide * kMaxSide> w;
-  for (int i = 0; i < k * side; ++i) w[i] = bf16At(weights.data(), i);
-  uint32_t* c = rows.c;
-  std::array<uint32_t, kMaxSide> sum;
-  for (int64_t i1 = 0; i1 < rows.n1; ++i1) {
-    for (int64_t i0 = 0; i0 < rows.n0; ++i0, c += side) {
-      const std::byte* a = rows.a + (i1 * rows.s1 + i0 * rows.s0) * side * 2;
-      sum.fill(0);
-      for (int r = 0; r < k; ++r) {
-        const uint32_t activation = bf16At(a, r);
-        for (int j = 0; j < side; ++j) sum[j] = addFloat(sum[j], multiplyFloat(activation, w[r * side + j]));
-      }
-      for (int j = 0; j < side; ++j) c[j] = rows.accumulate ? addFloat(c[j], sum[j]) : sum[j];
-    }
+void multiplyBf16(SimdLevel level, std::span<const std::byte> weights, int side, int k,
+                  const MatmulRows& rows) {
+  alignas(64) std::array<uint32_t, kMaxSide * kMaxSide> tile;
+  for (int i = 0; i < k * side; ++i) tile[i] = bf16At(weights.data(), i);
+#if TET_NPU_X86
+  if (level != SimdLevel::Scalar) {
+    const FlushSubnormals flush;
+    if (side == 8) return multiplyBf16Avx2<8>(tile.data(), k, rows);
+    return side == 16 ? multiplyBf16Avx2<16>(tile.data(), k, rows)
+                      : multiplyBf16Avx2<32>(tile.data(), k, rows);
   }
+#endif
+  multiplyBf16Scalar(tile.data(), side, k, rows);
 }
 
 }  // namespace tetrarch::npu

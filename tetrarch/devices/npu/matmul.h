@@ -46,6 +46,7 @@ class Int8Tile {
 };
 
 // bf16: products and sums as rtl/npu/README.md rounds and orders them, NaN and subnormals included.
-void multiplyBf16(std::span<const std::byte> weights, int side, int k, const MatmulRows& rows);
+void multiplyBf16(SimdLevel level, std::span<const std::byte> weights, int side, int k,
+                  const MatmulRows& rows);
 
 }  // namespace tetrarch::npu
