@@ -7,7 +7,7 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz npu-formal npu-mutants clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,6 +46,12 @@ differential: build  ## COUNT=2000 random graphs from SEED=1 on, compiled for CP
 fuzz: setup  ## fuzz every parser for SECONDS_EACH=60 seconds
 	@scripts/build.sh asan fuzzers
 	@python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),60)
+
+npu-formal: build setup-hw  ## prove element, tokens, queues, issue rules and decoder of the NPU's RTL with an SMT solver
+	@python rtl/npu/formal/prove.py
+
+npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: the tests must catch 9 of 10
+	@python rtl/npu/mutate.py --count $(or $(COUNT),50)
 
 clean:  ## remove what was built, keep .venv
 	rm -rf build build-light build-asan build-tsan

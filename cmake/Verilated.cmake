@@ -26,6 +26,16 @@ else()
   message(STATUS "Verilator is missing: the processor's RTL is not built")
 endif()
 
+# verilator_command(<variable> <name> <top> <folder> <parameters> <sources> <include folder>)
+# Sets the variable to the command that makes the class V<name> in the folder.
+function(verilator_command variable name top folder params sources include)
+  list(TRANSFORM params PREPEND "-G")
+  set(${variable} ${CMAKE_COMMAND} -E env "VERILATOR_ROOT=${VERILATOR_ROOT}" "${VERILATOR_ROOT}/bin/verilator_bin"
+    --cc --quiet -Wall -O3 --assert --x-assign fast --x-initial fast --noassert-case --no-timing --output-split 0
+    --prefix "V${name}" --mod-prefix "V${name}" --top-module ${top} -Mdir "${folder}" ${params} "-I${include}" ${sources}
+    PARENT_SCOPE)
+endfunction()
+
 # verilated_model(<name> TOP <module> SRCS <files> [PARAMS <P=value>...] [DEPENDS <files>])
 # The static library <name> with the class V<name>, from a module and the files that it needs, packages first. The
 # assertions of the RTL are on: a failing one stops the program.
@@ -33,15 +43,12 @@ function(verilated_model name)
   cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;DEPENDS" ${ARGN})
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/${name}")
   set(all "${folder}/all.cpp")
-  list(TRANSFORM ARG_PARAMS PREPEND "-G")
+  verilator_command(verilate ${name} ${ARG_TOP} "${folder}" "${ARG_PARAMS}" "${ARG_SRCS}" "${CMAKE_CURRENT_SOURCE_DIR}")
   add_custom_command(
     OUTPUT "${all}"
     COMMAND ${CMAKE_COMMAND} -E rm -rf "${folder}"
     COMMAND ${CMAKE_COMMAND} -E make_directory "${folder}"
-    COMMAND ${CMAKE_COMMAND} -E env "VERILATOR_ROOT=${VERILATOR_ROOT}" "${VERILATOR_ROOT}/bin/verilator_bin"
-            --cc --quiet -Wall -O3 --assert --x-assign fast --x-initial fast --noassert-case --no-timing
-            --output-split 0 --prefix "V${name}" --mod-prefix "V${name}" --top-module ${ARG_TOP} -Mdir "${folder}"
-            ${ARG_PARAMS} "-I${CMAKE_CURRENT_SOURCE_DIR}" ${ARG_SRCS}
+    COMMAND ${verilate}
     COMMAND ${CMAKE_COMMAND} "-DFOLDER=${folder}" "-DOUTPUT=${all}" -P "${PROJECT_SOURCE_DIR}/cmake/IncludeAll.cmake"
     DEPENDS ${ARG_SRCS} ${ARG_DEPENDS} "${PROJECT_SOURCE_DIR}/cmake/IncludeAll.cmake"
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"

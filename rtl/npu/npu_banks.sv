@@ -71,11 +71,11 @@ module npu_banks #(
       else if (re_i[i]) rbank_q[i] <= raddr_i[i][InW+:BankW];
     end
     assign rdata_o[i] = bank_rdata[rbank_q[i]];
-    `NPU_ASSERT(ReadInRange_A, re_i[i] |-> 32'(raddr_i[i]) < Rows)
+    `NPU_ASSERT(ReadInRange_A, re_i[i] -> 32'(raddr_i[i]) < Rows)
   end
 
   for (genvar i = 0; i < Writers; i++) begin : gen_writer
-    `NPU_ASSERT(WriteInRange_A, we_i[i] |-> 32'(waddr_i[i]) < Rows)
+    `NPU_ASSERT(WriteInRange_A, we_i[i] -> 32'(waddr_i[i]) < Rows)
   end
 
   if (RowW > InW + BankW) begin : gen_unused

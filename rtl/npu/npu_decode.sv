@@ -250,6 +250,6 @@ module npu_decode
   logic unused_bits;
   assign unused_bits = ^{sync_bits, dim_bits, dma_bits, matmul_bits, vparam_bits, table_bits, vop_bits};
 
-  `NPU_ASSERT(DispatchesTheLegal_A, dispatch_i |-> legal_o)
+  `NPU_ASSERT(DispatchesTheLegal_A, dispatch_i -> legal_o)
 
 endmodule

@@ -106,7 +106,7 @@ module npu_fetch
   assign ended_o   = ended_q;
   assign blocked_o = good && !is_halt && !to_queue;
 
-  `NPU_ASSERT(BufferHasRoom_A, dram_valid_i |-> there_q != CountW'(FetchBuffer))
+  `NPU_ASSERT(BufferHasRoom_A, dram_valid_i -> there_q != CountW'(FetchBuffer))
   `NPU_ASSERT(ArrivalsWereAsked_A, there_q <= asked_q)
   `NPU_ASSERT(OneQueue_A, $onehot0(queue_push_o))
 

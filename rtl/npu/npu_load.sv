@@ -261,8 +261,8 @@ module npu_load
   logic unused_bits;
   assign unused_bits = ^{head, head_fill, head_i, flight, finishing, walk_q, beat_addr[33:32]};
 
-  `NPU_ASSERT(RowsFit_A, row_push |-> row_count_q != (RowPtrW + 1)'(RowsInFlight))
-  `NPU_ASSERT(ResponsesHaveRows_A, dram_valid_i |-> row_count_q != '0)
-  `NPU_ASSERT(SyncAlone_A, issue_i && is_sync |-> !finish && !active_q)
+  `NPU_ASSERT(RowsFit_A, row_push -> row_count_q != (RowPtrW + 1)'(RowsInFlight))
+  `NPU_ASSERT(ResponsesHaveRows_A, dram_valid_i -> row_count_q != '0)
+  `NPU_ASSERT(SyncAlone_A, issue_i && is_sync -> !finish && !active_q)
 
 endmodule

@@ -246,7 +246,7 @@ module npu_matrix
   logic unused_bits;
   assign unused_bits = ^{head, head_i, finishing, streaming_q.acc, tile_first_q, tile_second_q};
 
-  `NPU_ASSERT(FlightsFit_A, stream_issue_i |-> !flights_valid_q[flight_wptr_q])
-  `NPU_ASSERT(SyncAlone_A, prepare_issue_i && is_sync |-> !finish)
+  `NPU_ASSERT(FlightsFit_A, stream_issue_i -> !flights_valid_q[flight_wptr_q])
+  `NPU_ASSERT(SyncAlone_A, prepare_issue_i && is_sync -> !finish)
 
 endmodule

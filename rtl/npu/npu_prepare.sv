@@ -85,7 +85,7 @@ module npu_prepare
   logic unused_bits;
   assign unused_bits = ^start_op_i;
 
-  `NPU_ASSERT(TakesTheReady_A, take_i |-> ready_o)
-  `NPU_ASSERT(StartsEmpty_A, start_i |-> !full_q || take_i)
+  `NPU_ASSERT(TakesTheReady_A, take_i -> ready_o)
+  `NPU_ASSERT(StartsEmpty_A, start_i -> !full_q || take_i)
 
 endmodule

@@ -47,8 +47,8 @@ module npu_queue #(
   assign head_o  = mem[rptr_q];
   assign index_o = index_q;
 
-  `NPU_ASSERT(NoOverflow_A, push_i |-> !full_o)
-  `NPU_ASSERT(NoUnderflow_A, pop_i |-> valid_o)
+  `NPU_ASSERT(NoOverflow_A, push_i -> !full_o)
+  `NPU_ASSERT(NoUnderflow_A, pop_i -> valid_o)
   `NPU_ASSERT(CountInRange_A, count_q <= (PtrW + 1)'(Depth))
 
 endmodule

@@ -8,7 +8,6 @@ namespace tetrarch::npu {
 namespace {
 
 constexpr int64_t kMaxCycles = 1000000;
-constexpr int64_t kSpRows8 = 256, kAccRows8 = 64;  // of the RTL that is built with side 8
 
 // "" when RTL and models agree on the case.
 std::string compare(const Case& c) {
@@ -28,28 +27,28 @@ void expectAgreement(uint64_t seed, const Case& c) {
                 << listing(small);
 }
 
-RandomOptions options8() {
-  return {.side = 8, .kind = static_cast<int>(Kind::Int8), .sp_rows = kSpRows8, .acc_rows = kAccRows8};
+RandomOptions optionsOf(int64_t side) {
+  const Config config = builtNpuRtl(side);
+  return {.side = side,
+          .kind = static_cast<int>(Kind::Int8),
+          .sp_rows = config.sp_rows,
+          .acc_rows = config.acc_rows};
 }
 
 TEST(NpuRtl, RandomProgramsOfSide8) {
   for (uint64_t seed = 0; seed < 900 && !HasFailure(); ++seed)
-    expectAgreement(seed, randomCase(seed, options8()));
+    expectAgreement(seed, randomCase(seed, optionsOf(8)));
 }
 
 TEST(NpuRtl, RandomProgramsOfSide16) {
-  const Config config = Config::standard(16, Kind::Int8);
-  const RandomOptions options{.side = 16,
-                              .kind = static_cast<int>(Kind::Int8),
-                              .sp_rows = config.sp_rows,
-                              .acc_rows = config.acc_rows};
-  for (uint64_t seed = 0; seed < 100 && !HasFailure(); ++seed)
-    expectAgreement(seed, randomCase(seed, options));
+  for (uint64_t seed = 0; seed < 100 && !HasFailure(); ++seed) {
+    expectAgreement(seed, randomCase(seed, optionsOf(16)));
+  }
 }
 
 TEST(NpuRtl, WindowsOfRandomPrograms) {
   for (uint64_t seed = 0; seed < 50 && !HasFailure(); ++seed) {
-    const Case c = randomCase(seed, options8());
+    const Case c = randomCase(seed, optionsOf(8));
     const size_t count = c.program.size() - 1;
     expectAgreement(seed, windowOf(c, count / 3, 2 * count / 3));
   }
@@ -60,7 +59,7 @@ TEST(NpuRtl, FaultsStopWithTheirCause) {
     const auto cause = static_cast<Cause>(row.value);
     if (cause == Cause::Done) continue;
     for (uint64_t seed = 0; seed < 20; ++seed) {
-      const Case c = randomFault(seed, cause, options8());
+      const Case c = randomFault(seed, cause, optionsOf(8));
       EXPECT_EQ(compare(c), "") << row.id << ", seed " << seed << "\n" << listing(c);
     }
   }

@@ -186,7 +186,7 @@ module npu_store
   logic unused_bits;
   assign unused_bits = ^{head, head_i, write_q, beat_addr[33:32]};
 
-  `NPU_ASSERT(SyncAlone_A, issue_i && is_sync |-> idle_o)
+  `NPU_ASSERT(SyncAlone_A, issue_i && is_sync -> idle_o)
   `NPU_ASSERT(OneMemory_A, !(sp_re_o && acc_re_o))
 
 endmodule

@@ -123,6 +123,6 @@ module npu_stream
   logic unused_bits;
   assign unused_bits = ^op_q;
 
-  `NPU_ASSERT(StartsFree_A, start_i |-> free_o)
+  `NPU_ASSERT(StartsFree_A, start_i -> free_o)
 
 endmodule

@@ -34,11 +34,13 @@ module npu_tokens
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    for (int unsigned from = 0; from < Queues; from++) begin
-      for (int unsigned to = 0; to < Queues; to++) begin
-        if (!rst_ni) begin
-          count_q[from][to] <= '0;
-        end else begin
+    if (!rst_ni) begin
+      for (int unsigned from = 0; from < Queues; from++) begin
+        for (int unsigned to = 0; to < Queues; to++) count_q[from][to] <= '0;
+      end
+    end else begin
+      for (int unsigned from = 0; from < Queues; from++) begin
+        for (int unsigned to = 0; to < Queues; to++) begin
           count_q[from][to] <= count_q[from][to] + CountW'(signal_i[from][to])
                                - CountW'(take_i[to] & wait_i[to][from]);
         end
@@ -47,7 +49,7 @@ module npu_tokens
   end
 
   for (genvar q = 0; q < Queues; q++) begin : gen_assert
-    `NPU_ASSERT(TakesWhatIsThere_A, take_i[q] |-> ready_o[q])
+    `NPU_ASSERT(TakesWhatIsThere_A, take_i[q] -> ready_o[q])
   end
 
 endmodule

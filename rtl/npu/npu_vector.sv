@@ -334,7 +334,7 @@ module npu_vector
   logic unused_bits;
   assign unused_bits = ^{head, head_vparam, head_table, head_i, work_q, is_sync};
 
-  `NPU_ASSERT(OneAtATime_A, issue_i |-> !busy_q)
+  `NPU_ASSERT(OneAtATime_A, issue_i -> !busy_q)
   `NPU_ASSERT(OneWrite_A, !(sp_we_o && acc_we_o))
 
 endmodule

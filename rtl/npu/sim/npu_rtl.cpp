@@ -1,7 +1,9 @@
 #include "rtl/npu/sim/npu_rtl.h"
 
+#ifdef NPU_RTL_16
 #include "Vnpu_16.h"
 #include "Vnpu_16___024root.h"
+#endif
 #include "Vnpu_8.h"
 #include "Vnpu_8___024root.h"
 #include "rtl/npu/sim/verilated_npu.h"
@@ -61,7 +63,9 @@ struct Variant {
 };
 constexpr Variant kVariants[] = {
     {8, 256, 64, make<Vnpu_8>},
+#ifdef NPU_RTL_16
     {16, 16384, 1024, make<Vnpu_16>},
+#endif
 };
 constexpr int64_t kMaxLatency = 127;  // RowsInFlight of the RTL, less one
 
@@ -82,6 +86,13 @@ Result<std::unique_ptr<NpuRtl>> makeNpuRtl(const Config& config) {
       "there is int8, latency up to {}, of:{}",
       kindName(config.kind), config.side, config.sp_rows, config.acc_rows, config.latency, kMaxLatency,
       built);
+}
+
+Config builtNpuRtl(int64_t side) {
+  for (const Variant& v : kVariants) {
+    if (v.side == side) return {.side = side, .sp_rows = v.sp_rows, .acc_rows = v.acc_rows};
+  }
+  return Config::standard(side, Kind::Int8);
 }
 
 Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles) {

@@ -25,6 +25,8 @@ class NpuRtl {
 // One model; not thread safe, but models are independent. Unimplemented names the configurations that were
 // built.
 Result<std::unique_ptr<NpuRtl>> makeNpuRtl(const Config& config);
+// The configuration of this side that was built; the standard one if there is none.
+Config builtNpuRtl(int64_t side);
 
 // The same run as runModels(), by the RTL.
 Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles);

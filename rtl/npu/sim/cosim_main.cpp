@@ -1,0 +1,57 @@
+// Runs random programs in the RTL and in the models and compares every bit and the cycles: the long form of
+// npu_rtl_test. Ends with 1 and the shrunk program at the first difference.
+//
+// Usage: npu_cosim [--side N] [--programs N] [--seed FIRST]
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "rtl/npu/sim/npu_rtl.h"
+#include "tetrarch/devices/npu/random_case.h"
+
+namespace {
+
+using namespace tetrarch::npu;
+
+constexpr int64_t kMaxCycles = 1000000;
+
+// "" when RTL and models agree; adds the cycles.
+std::string compare(const Case& c, int64_t& cycles) {
+  auto rtl = makeNpuRtl(c.config);
+  if (!rtl) return rtl.error().toString();
+  auto outcome = runRtl(**rtl, c, kMaxCycles);
+  if (!outcome) return outcome.error().toString();
+  cycles += outcome->timing.cycles;
+  return difference(*outcome, runModels(c));
+}
+
+// The configuration of that side that was built.
+RandomOptions optionsOf(int64_t side) {
+  RandomOptions options{.side = side, .kind = static_cast<int>(Kind::Int8)};
+  const Config config = builtNpuRtl(side);
+  options.sp_rows = config.sp_rows;
+  options.acc_rows = config.acc_rows;
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int64_t side = 8, programs = 1000, cycles = 0;
+  uint64_t first = 0;
+  CLI::App app("Compare the NPU's RTL with its models on random programs");
+  app.add_option("--side", side, "of the array: 8 or 16")->check(CLI::IsMember({8, 16}));
+  app.add_option("--programs", programs, "how many");
+  app.add_option("--seed", first, "of the first");
+  CLI11_PARSE(app, argc, argv);
+  for (uint64_t seed = first; seed < first + static_cast<uint64_t>(programs); ++seed) {
+    const Case c = randomCase(seed, optionsOf(side));
+    const std::string found = compare(c, cycles);
+    if (found.empty()) continue;
+    fmt::print("seed {}: {}\n", seed, found);
+    const Case small = shrink(c, [&](const Case& smaller) { return !compare(smaller, cycles).empty(); });
+    fmt::print("shrunk: {}\n{}\n", compare(small, cycles), listing(small));
+    return 1;
+  }
+  fmt::print("{} programs, {} cycles of RTL: no difference in any bit or in the cycles\n", programs, cycles);
+  return 0;
+}
