@@ -5,6 +5,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "tetrarch/compile/composite_tag.h"
 #include "tetrarch/compile/fuse/group.h"
 #include "tetrarch/compile/lower/lowering.h"
 #include "tetrarch/compile/passes.h"
@@ -19,15 +20,47 @@ namespace {
 using mlir::Operation;
 using mlir::Value;
 
-// "conv1" of an op that a frontend named, otherwise the op's own name.
-std::string baseName(Operation* root) {
-  mlir::Location loc = root->getLoc();
-  if (auto fused = llvm::dyn_cast<mlir::FusedLoc>(loc); fused && !fused.getLocations().empty())
-    loc = fused.getLocations().front();
-  if (auto named = llvm::dyn_cast<mlir::NameLoc>(loc); named && !named.getName().empty())
-    return named.getName().str();
-  return root->getName().stripDialect().str();
+// "conv1" of an op that a frontend named, otherwise the composition that the task is, or the op's own name.
+std::string baseName(Operation* root, mlir::StringAttr composite) {
+  llvm::StringRef name = frontendName(root->getLoc());
+  if (!name.empty()) return name.str();
+  return composite ? composite.str() : root->getName().stripDialect().str();
 }
+
+// Which compositions became one task each. A task is a composition when all of that lies in it, and the task
+// has no other reduction, contraction or op with loops of its own; elementwise ops before and after may be
+// fused to it, and an elementwise task must end in the composition.
+class Compositions {
+ public:
+  explicit Compositions(const Grouping& grouping) {
+    for (const auto& group : grouping.groups) {
+      for (Operation* op : group->ops) {
+        for (const CompositeTag& tag : tagsOf(op->getLoc())) {
+          Group*& home = home_.try_emplace({tag.name, tag.number}, group.get()).first->second;
+          if (home != group.get()) home = nullptr;
+        }
+      }
+    }
+  }
+
+  // The outermost one; null when the group is none.
+  mlir::StringAttr nameOf(const Group& group) const {
+    mlir::StringAttr name;
+    for (const CompositeTag& tag : tagsOf(group.root->getLoc())) {
+      const bool is_whole = home_.lookup({tag.name, tag.number}) == &group;
+      if (is_whole && llvm::all_of(group.ops, [&](Operation* op) { return mayBelong(op, tag); }))
+        name = tag.name;
+    }
+    return name;
+  }
+
+ private:
+  static bool mayBelong(Operation* op, const CompositeTag& tag) {
+    return hasPayload(op) || llvm::isa<tet::TransposeOp>(op) || llvm::is_contained(tagsOf(op->getLoc()), tag);
+  }
+
+  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, Group*> home_;  // null: several groups
+};
 
 class TaskNames {
  public:
@@ -53,12 +86,13 @@ class GroupBuilder {
   GroupBuilder(mlir::OpBuilder& builder, const Group& group, const Grouping& grouping)
       : builder_(builder), group_(group), grouping_(grouping) {}
 
-  void build(const std::string& name) {
+  // `composition` is null when the task is none.
+  void build(const std::string& name, mlir::StringAttr composition) {
     std::vector<Value> results = groupResults(group_, grouping_);
     if (results.empty()) return;
     auto composite =
         tet::CompositeOp::create(builder_, group_.root->getLoc(), mlir::ValueRange(results).getTypes(),
-                                 kTaskGroup, mlir::ValueRange(), attributes(name));
+                                 kTaskGroup, mlir::ValueRange(), attributes(name, composition));
     block_ = &composite.getBody().emplaceBlock();
     mlir::OpBuilder::InsertionGuard guard(builder_);
     builder_.setInsertionPointToStart(block_);
@@ -71,10 +105,11 @@ class GroupBuilder {
   }
 
  private:
-  mlir::DictionaryAttr attributes(const std::string& name) {
+  mlir::DictionaryAttr attributes(const std::string& name, mlir::StringAttr composite) {
     mlir::NamedAttrList attributes;
     attributes.set(kTaskName, builder_.getStringAttr(name));
     attributes.set(kTaskRoot, builder_.getStringAttr(group_.root->getName().stripDialect()));
+    if (composite) attributes.set(kTaskComposite, composite);
     return attributes.getDictionary(builder_.getContext());
   }
 
@@ -168,12 +203,15 @@ struct FusePass : impl::FusePassBase<FusePass> {
     eraseUnused(block);
     Grouping grouping = groupOps(block);
     Schedule schedule(block, grouping);
+    const Compositions compositions(grouping);
     mlir::OpBuilder builder(block.getTerminator());
     TaskNames names;
     for (Operation* op : schedule.entries()) {
       if (Group* group = grouping.group_of.lookup(op)) {
         builder.setInsertionPoint(block.getTerminator());
-        GroupBuilder(builder, *group, grouping).build(names.unique(baseName(group->root)));
+        mlir::StringAttr composite = compositions.nameOf(*group);
+        GroupBuilder(builder, *group, grouping)
+            .build(names.unique(baseName(group->root, composite)), composite);
       } else {
         op->moveBefore(block.getTerminator());
       }

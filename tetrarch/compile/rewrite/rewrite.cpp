@@ -5,6 +5,7 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "tetrarch/compile/composite_tag.h"
 #include "tetrarch/compile/passes.h"
 #include "tetrarch/compile/rewrite/rules.h"
 
@@ -32,10 +33,12 @@ void mergeEqualOps(mlir::ModuleOp module) {
   mlir::eliminateCommonSubExpressions(rewriter, dominance, module);
 }
 
-// Replaces a composite by its meaning; inner ones follow in their turn.
-void inlineComposite(tet::CompositeOp op) {
+// Replaces a composite by its meaning, which keeps its name as a tag; inner ones follow in their turn.
+void inlineComposite(tet::CompositeOp op, int64_t number) {
   mlir::IRRewriter rewriter(op);
   mlir::Block& body = op.getBody().front();
+  const CompositeTag tag{op.getNameAttr(), rewriter.getI64IntegerAttr(number)};
+  body.walk([&](mlir::Operation* inner) { inner->setLoc(withTag(inner->getLoc(), tag)); });
   mlir::Operation* terminator = body.getTerminator();
   llvm::SmallVector<Value> results(terminator->getOperands());
   for (auto [argument, input] : llvm::zip(body.getArguments(), op.getInputs())) {
@@ -51,7 +54,7 @@ struct RewritePass : impl::RewritePassBase<RewritePass> {
     mlir::ModuleOp module = getOperation();
     llvm::SmallVector<tet::CompositeOp> composites;
     module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) { composites.push_back(op); });
-    for (tet::CompositeOp op : composites) inlineComposite(op);
+    for (auto [number, op] : llvm::enumerate(composites)) inlineComposite(op, number);
     mergeEqualOps(module);
     const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules,
                         addContractionRules};
