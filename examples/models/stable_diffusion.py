@@ -253,6 +253,6 @@ def networks(
     )
 
 
-TINY = Size(2, 64, 4, 500, 16, (32, 64), 4, 1, (32, 64), 8)
+TINY = Size(2, 64, 4, 500, 16, (64, 64), 4, 1, (64, 64), 8)
 SMALL = networks("sd-small", TINY, 14)
 FULL = networks("sd15", Size(), 17, large=True)

@@ -168,7 +168,7 @@ SIZES = {"images": {0: "batch", 2: "height", 3: "width"}}
 SMALL = (
     Network(
         "yolo-small",
-        lambda: Yolo(DistributionHead, AnchorHead, width=0.125, depth=1 / 6, classes=7),
+        lambda: Yolo(DistributionHead, AnchorHead, width=1 / 64, depth=1 / 6, classes=7),
         images(64),
         ("v8", "v5"),
         SIZES,
