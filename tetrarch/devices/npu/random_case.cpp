@@ -22,8 +22,7 @@ Config randomConfig(Random& r, const RandomOptions& options) {
   return config;
 }
 
-// ---- instructions
-// ------------------------------------------------------------------------------------------------
+// ---- instructions --------------------------------------------------------------------------------
 
 // Proposes instructions whose fields are mostly legal.
 class Proposer {
@@ -206,8 +205,7 @@ class Proposer {
   bool single_rows_ = false;  // of transfers, so that many are in flight
 };
 
-// ---- programs
-// ----------------------------------------------------------------------------------------------------
+// ---- programs ------------------------------------------------------------------------------------
 
 // Puts proposals one behind another, with tokens where the verifier asks for order and some where it does
 // not.
@@ -287,8 +285,7 @@ std::vector<Word> encoded(const std::vector<Instruction>& program) {
   return words;
 }
 
-// ---- faults
-// ------------------------------------------------------------------------------------------------------
+// ---- faults --------------------------------------------------------------------------------------
 
 Word illegalField(Random& r, const Config& config) {
   Word word;

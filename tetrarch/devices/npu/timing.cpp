@@ -48,7 +48,7 @@ class Simulator {
   }
 
   Timing run() {
-    for (int64_t t = 0; t != kNever; t = next(t)) {
+    for (int64_t t = 0, until = 0; t != kNever; t = until) {
       if (settle(t)) return timing_;
       acted_ = false;
       if (dispatch(t)) return timing_;
@@ -62,13 +62,14 @@ class Simulator {
         return timing_;
       }
       now_ = t;
+      until = next(t);
+      if (until != kNever) countWaits(t, until - t);
     }
     return deadlock();
   }
 
  private:
-  // ---- events that the cycle begins with
-  // ----------------------------------------------------------------------
+  // ---- events that the cycle begins with ---------------------------------------------------------
 
   // Applies what completed before cycle t; true when that stops the processor.
   bool settle(int64_t t) {
@@ -128,15 +129,28 @@ class Simulator {
     for (const auto& holds : holds_) {
       for (const Hold& hold : holds) consider(hold.end + 1);
     }
-    if (preparing_) {
-      consider(prepared_);
-      consider(stream_free_);
-    }
+    consider(stream_free_);
+    if (preparing_) consider(prepared_);
     return next;
   }
 
-  // ---- fetch
-  // ----------------------------------------------------------------------------------------------------
+  // Nothing changes from cycle t on for `cycles` cycles.
+  void countWaits(int64_t t, int64_t cycles) {
+    for (int q = 0; q < kQueues; ++q) {
+      const bool is_matrix = q == static_cast<int>(Queue::Matrix);
+      if ((is_matrix ? stream_free_ : accepts_[q]) <= t) waitOf(q, t) += cycles;
+    }
+  }
+  int64_t& waitOf(int q, int64_t t) {
+    UnitActivity& unit = timing_.units[q];
+    if (q == static_cast<int>(Queue::Matrix) && preparing_) {
+      return prepared_ > t ? unit.waited_for_weights : unit.waited_for_ports;
+    }
+    if (queues_[q].empty() || queues_[q].front().ready > t) return unit.waited_for_work;
+    return hasTokens(q) ? unit.waited_for_ports : unit.waited_for_tokens;
+  }
+
+  // ---- fetch -------------------------------------------------------------------------------------
 
   // The first cycle in which the next instruction could be dispatched.
   int64_t fetchTime() const { return std::max(requested_ + config_.latency + 1, last_dispatch_ + 1); }
@@ -175,16 +189,21 @@ class Simulator {
     requested_ = std::max(requested_ + 1, dispatched_[pc_ % kFetchBuffer] + 1);
   }
 
-  // ---- issue
-  // -----------------------------------------------------------------------------------------------------
+  // ---- issue -------------------------------------------------------------------------------------
+
+  bool hasTokens(int q) const {
+    const uint8_t wait = queues_[q].front().work.wait;
+    for (int from = 0; from < kQueues; ++from) {
+      if ((wait >> from & 1) && tokens_[from][q] == 0) return false;
+    }
+    return true;
+  }
 
   // The head of queue q if its tokens are there and it may issue in cycle t as far as the queue is concerned.
   const Work* head(int q, int64_t t) const {
     if (queues_[q].empty() || queues_[q].front().ready > t || accepts_[q] > t) return nullptr;
+    if (!hasTokens(q)) return nullptr;
     const Work& work = queues_[q].front().work;
-    for (int from = 0; from < kQueues; ++from) {
-      if ((work.wait >> from & 1) && tokens_[from][q] == 0) return nullptr;
-    }
     return work.opcode == Opcode::Sync && !in_flight_[q].empty() ? nullptr : &work;
   }
 

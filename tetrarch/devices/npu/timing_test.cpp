@@ -61,6 +61,20 @@ TEST(NpuTiming, MatmulsFollowWithoutBubbles) {
   EXPECT_EQ(timing.multiplications, 60 * 256);
 }
 
+TEST(NpuTiming, SaysWhatAUnitWaitedFor) {
+  const Matmul first{.tokens = {1, 0}, .w_addr = 64, .n0 = 20, .n1 = 1, .k = 16};
+  Matmul second = first;
+  second.tokens = {};
+  Timing timing;
+  const auto times = timesOf({Load{{0, 2}, 0, 100, 16, 0}, first, second}, &timing);
+  const UnitActivity& matrix = timing.units[static_cast<size_t>(Queue::Matrix)];
+  EXPECT_EQ(matrix.busy, 40);
+  EXPECT_EQ(matrix.waited_for_tokens, times[1].issued - times[1].dispatched - 1);
+  EXPECT_EQ(matrix.waited_for_weights, 16);  // the second's are there in time
+  EXPECT_EQ(matrix.waited_for_ports, 0);
+  EXPECT_EQ(matrix.waited_for_work, timing.cycles - 40 - 16 - matrix.waited_for_tokens);
+}
+
 TEST(NpuTiming, ShortStreamsWaitForTheirWeights) {
   const Matmul one{.w_addr = 64, .n0 = 1, .n1 = 1, .k = 16};
   Matmul kept = one;

@@ -14,8 +14,7 @@ namespace {
 
 using Row = std::array<uint32_t, kMaxSide>;
 
-// ---- one lane, int8 kind
-// --------------------------------------------------------------------------------------
+// ---- one lane, int8 kind -------------------------------------------------------------------------
 
 int64_t clip(int64_t x, const VectorParameters& p) { return std::min(std::max(x, p.lo), p.hi); }
 
@@ -54,8 +53,7 @@ uint32_t inverseRoot(int32_t a, int64_t imm, const std::vector<uint16_t>& table)
 
 int32_t saturate8(int32_t x) { return std::clamp(x, -128, 127); }
 
-// ---- one lane, bf16 kind
-// ----------------------------------------------------------------------------------------
+// ---- one lane, bf16 kind -------------------------------------------------------------------------
 
 bool lessFloat(uint32_t a, uint32_t b) {  // -0 before +0
   const auto key = [](uint32_t x) { return x & kFloatSign ? ~x : x | kFloatSign; };
@@ -108,8 +106,7 @@ uint32_t inverseRootFloat(uint32_t a, const std::vector<uint16_t>& table) {
   return scaleFloat(table[index], -(e >> 1));
 }
 
-// ---- rows
-// --------------------------------------------------------------------------------------------------------
+// ---- rows ----------------------------------------------------------------------------------------
 
 class VectorUnit {
  public:

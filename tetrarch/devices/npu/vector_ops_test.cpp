@@ -18,8 +18,7 @@
 namespace tetrarch::npu {
 namespace {
 
-// ---- the other model
-// ------------------------------------------------------------------------------------------
+// ---- the other model -----------------------------------------------------------------------------
 
 // The quotient is exact in 64 bits of significand, and rintl rounds to even.
 int64_t rne(int64_t x, int64_t s) { return std::llrintl(static_cast<long double>(x) / powl(2, s)); }
@@ -101,8 +100,7 @@ const std::map<std::string_view, Op>& integerOps() {
   return ops;
 }
 
-// ---- harness
-// ---------------------------------------------------------------------------------------------------
+// ---- harness -------------------------------------------------------------------------------------
 
 constexpr int64_t kRows = 64;
 
@@ -209,8 +207,7 @@ TEST(NpuVectorOps, RoundsHalfToEven) {
   EXPECT_EQ(roundShift(-3, 0), -3);
 }
 
-// ---- bf16 kind
-// -----------------------------------------------------------------------------------------------
+// ---- bf16 kind -----------------------------------------------------------------------------------
 
 // What a float stands for: subnormals are zeros.
 double valueOf(uint32_t bits) {
