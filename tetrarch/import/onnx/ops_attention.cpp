@@ -1,4 +1,4 @@
-// Attention and rotary embeddings.
+// Attention in its forms, and rotary embeddings.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -178,6 +178,122 @@ Status importRotaryEmbedding(OpContext& n) {
                         : b.concat({real, imaginary}, 3);
   if (turned < size) y = b.concat({y, b.sliceAxis(x, 3, turned, size)}, 3);
   return n.result(merged ? mergeHeads(b, y) : y);
+}
+
+//-- Attention with the model's own functions of scores and probabilities
+
+// The value after the subgraph that attribute `name` holds, or as it is.
+static Result<Value> modify(OpContext& n, std::string_view name, Value value) {
+  if (!n.hasAttribute(name)) return value;
+  const Graph* graph = n.getGraph(name);
+  TET_RETURN_IF_ERROR(n.b.status());
+  TET_ASSIGN_OR_RETURN(const Values results, n.importer.importSubgraph(*graph, {value}, n.scope, n.frame));
+  if (results.size() != 1 || shapeOf(results[0]) != shapeOf(value))
+    return invalidArgument("its {} does not keep the shape", name);
+  return n.b.convert(results[0], typeOf(value));
+}
+
+Status importFlexAttention(OpContext& n) {
+  GraphBuilder& b = n.b;
+  const Value q = n.in(0);
+  const int64_t heads = dimOf(q, 1), shared = dimOf(n.in(1), 1);
+  if (rankOf(q) != 4 || rankOf(n.in(1)) != 4 || rankOf(n.in(2)) != 4 || shared < 1 || heads % shared != 0 ||
+      dimOf(n.in(2), 1) != shared || dimOf(n.in(1), 2) < 1) {
+    return invalidArgument("its queries, keys and values do not fit each other");
+  }
+  const ElementType type = typeOf(q);
+  ElementType wide = byteSize(type) < 4 ? ElementType::F32 : type;
+  if (n.hasAttribute("softmax_precision")) {
+    TET_ASSIGN_OR_RETURN(wide, elementTypeOf(static_cast<int>(n.getInt("softmax_precision"))));
+  }
+  const double scale = n.getFloat("scale", 1 / std::sqrt(static_cast<double>(dimOf(q, 3))));
+  if (!isFloat(wide) || !(scale >= 0)) return n.decline("a negative scale, or a softmax of integers");
+  const Value k = repeatHeads(b, n.in(1), heads / shared), v = repeatHeads(b, n.in(2), heads / shared);
+  const double root = std::sqrt(scale);
+  const Value product = b.dotGeneral(b.mul(q, root), b.mul(k, root), {0, 1}, {0, 1}, {3}, {3});
+  TET_ASSIGN_OR_RETURN(const Value scores, modify(n, "score_mod", b.convert(product, wide)));
+  TET_ASSIGN_OR_RETURN(const Value weights, modify(n, "prob_mod", softmax(b, scores, 3)));
+  const Value y = b.dotGeneral(weights, b.convert(v, wide), {0, 1}, {0, 1}, {3}, {2});
+  return n.result(b.convert(y, type));
+}
+
+//-- Linear attention: a state instead of keys and values, unrolled over time
+
+namespace {
+
+// One head's sizes, and what each step reads: [batch, heads, length, …] in f32, or null.
+struct LinearAttention {
+  int64_t batch, heads, group, key, value, length;
+  Value q, k, v, decay, beta;
+};
+
+Result<LinearAttention> readLinearAttention(OpContext& n) {
+  const int64_t queries = n.getInt("q_num_heads"), heads = n.getInt("kv_num_heads");
+  const std::string rule = n.getString("update_rule", "gated_delta");
+  const bool gated = rule == "gated" || rule == "gated_delta",
+             delta = rule == "delta" || rule == "gated_delta";
+  if (!gated && !delta && rule != "linear") return n.decline("update_rule '{}' is not known", rule);
+  if (heads < 1 || queries < 1 || queries % heads != 0 || gated != n.has(4) || delta != n.has(5))
+    return invalidArgument("its heads, decay or beta do not fit its update_rule '{}'", rule);
+  auto split = [&](int i, int64_t count) {
+    return n.b.convert(splitHeads(n, n.in(i), count), ElementType::F32);
+  };
+  LinearAttention a{dimOf(n.in(0), 0), heads, queries / heads, 0, 0, dimOf(n.in(0), 1), {}, {}, {}, {}, {}};
+  a.q = split(0, queries), a.k = split(1, heads), a.v = split(2, heads);
+  if (gated) a.decay = split(4, heads);
+  if (delta) a.beta = split(5, dimOf(n.in(5), 2) == 1 ? 1 : heads);
+  TET_RETURN_IF_ERROR(n.b.status());
+  a.key = dimOf(a.k, 3), a.value = dimOf(a.v, 3);
+  auto fits = [&](Value x, int64_t count, int64_t size) {
+    return shapeOf(x) == llvm::ArrayRef(Shape{a.batch, count, a.length, size});
+  };
+  if (!fits(a.q, queries, a.key) || !fits(a.k, heads, a.key) || !fits(a.v, heads, a.value) ||
+      (gated && !fits(a.decay, heads, dimOf(a.decay, 3) == 1 ? 1 : a.key)) ||
+      (delta && !fits(a.beta, dimOf(a.beta, 1), 1))) {
+    return invalidArgument("its queries, keys, values, decay and beta do not fit each other");
+  }
+  return a;
+}
+
+// The state [batch, heads, key, value] after step `t`, which writes the value for the key.
+Value nextState(GraphBuilder& b, const LinearAttention& a, Value state, int64_t t) {
+  auto at = [&](Value x) { return b.squeeze(b.sliceAxis(x, 2, t, t + 1), {2}); };
+  const Value key = at(a.k);
+  Value value = at(a.v);
+  if (a.decay) state = b.mul(state, b.expandDims(b.exp(at(a.decay)), {3}));
+  if (a.beta) {
+    const Value old = b.dotGeneral(key, state, {0, 1}, {0, 1}, {2}, {2});
+    value = b.mul(b.sub(value, old), at(a.beta));
+  }
+  return b.add(state, b.mul(b.expandDims(key, {3}), b.expandDims(value, {2})));
+}
+
+}  // namespace
+
+// Inputs: queries, keys, values, past state, decay, beta.
+Status importLinearAttention(OpContext& n) {
+  GraphBuilder& b = n.b;
+  TET_ASSIGN_OR_RETURN(const LinearAttention a, readLinearAttention(n));
+  if (a.length < 1 || a.length > n.importer.limits().unrolled_iterations)
+    return n.decline("{} steps cannot be unrolled", a.length);
+  const Shape shape = {a.batch, a.heads, a.key, a.value};
+  if (n.has(3) && shapeOf(n.in(3)) != llvm::ArrayRef(shape))
+    return invalidArgument("its past state is {}", toString(typeOf(n.in(3)), shapeOf(n.in(3))));
+  const double given = n.getFloat("scale", 0);
+  const double scale = given == 0 ? 1 / std::sqrt(static_cast<double>(a.key)) : given;
+  const Value queries =
+      b.reshape(b.mul(a.q, scale), {a.batch, a.heads, a.group, a.length, a.key});  // those that share a state
+  Value state = n.has(3) ? b.convert(n.in(3), ElementType::F32) : b.full(ElementType::F32, shape, 0);
+  Values steps;  // [batch, heads, group, 1, value]
+  for (int64_t t = 0; t < a.length && b.ok(); ++t) {
+    state = nextState(b, a, state, t);
+    const Value query = b.squeeze(b.sliceAxis(queries, 3, t, t + 1), {3});
+    steps.push_back(b.expandDims(b.dotGeneral(query, state, {0, 1}, {0, 1}, {3}, {2}), {3}));
+  }
+  const Value all = b.concat(steps, 3);
+  const Value y = mergeHeads(b, b.reshape(all, {a.batch, a.heads * a.group, a.length, a.value}));
+  const ElementType type = typeOf(n.in(0));
+  return n.results({b.convert(y, type), b.convert(state, n.has(3) ? typeOf(n.in(3)) : type)});
 }
 
 }  // namespace tetrarch::onnx

@@ -1,6 +1,7 @@
 // Convolutions.
 #include <algorithm>
 
+#include "tetrarch/import/compositions.h"
 #include "tetrarch/import/onnx/importer.h"
 #include "tetrarch/import/onnx/op_context.h"
 #include "tetrarch/import/onnx/windows.h"
@@ -121,6 +122,94 @@ Status importQLinearConv(OpContext& n) {
   const bool is_signed = info(type).kind == ElementKind::Signed;
   const Value shifted = n.b.add(scaled, n.b.convert(n.b.reshape(n.in(7), {}), ElementType::F32));
   return n.result(n.b.convert(n.b.clamp(shifted, is_signed ? -128 : 0, is_signed ? 127 : 255), type));
+}
+
+// Inputs: x [n, c, length], w [c, 1, kernel], bias, past state [n, c, kernel - 1]. Each element sees those
+// before it; the last ones are the next call's past.
+Status importCausalConvWithState(OpContext& n) {
+  GraphBuilder& b = n.b;
+  const Value x = n.in(0), w = n.in(1);
+  const int64_t channels = dimOf(x, 1), kernel = dimOf(w, 2);
+  if (rankOf(x) != 3 || rankOf(w) != 3 || dimOf(w, 0) != channels || dimOf(w, 1) != 1 || kernel < 1 ||
+      channels < 1) {
+    return invalidArgument("its weights do not fit its input");
+  }
+  const std::string activation = n.getString("activation", "none");
+  if (activation != "none" && activation != "silu" && activation != "swish")
+    return n.decline("activation '{}' is not known", activation);
+  const Shape shape = {dimOf(x, 0), channels, kernel - 1};
+  const Value past = n.has(3) ? n.in(3) : b.full(typeOf(x), shape, 0);
+  if (shapeOf(past) != llvm::ArrayRef(shape)) return invalidArgument("its past state does not fit");
+  const Value all = b.concat({past, x}, 2);
+  Value y = b.convolution(all, w, {{kernel}, {1}, {1}, {0}, {0}}, {1}, channels);
+  if (n.has(2)) y = addBias(b, y, n.in(2));
+  if (activation != "none") y = swish(b, y, 1);
+  return n.results({y, b.sliceAxis(all, 2, dimOf(x, 2), dimOf(all, 2))});
+}
+
+namespace {
+
+constexpr int64_t kLargestTable = 1 << 24;  // of where the elements of columns go
+
+// For each kernel element and position, the flat element of a picture of `sizes`; their number where it is
+// outside.
+Result<Tensor> columnTargets(const Window& window, const Shape& positions, const Shape& sizes) {
+  Shape shape = window.size;
+  shape.insert(shape.end(), positions.begin(), positions.end());
+  const auto count = elementCount(shape), elements = elementCount(sizes);
+  if (!count.has_value() || *count > kLargestTable || !elements.has_value())
+    return unimplemented("columns of {} elements", toString(ElementType::I64, shape));
+  TET_ASSIGN_OR_RETURN(Tensor targets, Tensor::create(ElementType::I64, {*count}));
+  Shape at(shape.size(), 0);
+  for (int64_t i = 0; i < *count; ++i) {
+    int64_t target = 0;
+    bool inside = true;
+    for (size_t d = 0; d < sizes.size(); ++d) {
+      const int64_t x =
+          at[sizes.size() + d] * window.strides[d] + at[d] * window.dilations[d] - window.pad_low[d];
+      inside = inside && x >= 0 && x < sizes[d];
+      target = target * sizes[d] + x;
+    }
+    targets.setInt(i, inside ? target : *elements);
+    for (size_t d = shape.size(); d-- > 0 && ++at[d] == shape[d];) at[d] = 0;
+  }
+  return targets;
+}
+
+}  // namespace
+
+// Inputs: columns [n, c * kernel elements, positions], the picture's sizes, the kernel's. Each column is
+// added to the picture where its window lies.
+Status importCol2Im(OpContext& n) {
+  GraphBuilder& b = n.b;
+  TET_ASSIGN_OR_RETURN(const Shape sizes, n.constantInts(1, "the picture's size"));
+  TET_ASSIGN_OR_RETURN(const Shape kernel, n.constantInts(2, "the block's size"));
+  Value x = n.in(0);
+  if (sizes.size() != kernel.size() || rankOf(x) != 3 ||
+      std::ranges::any_of(sizes, [](int64_t s) { return s < 1 || s > INT32_MAX; })) {
+    return invalidArgument("its picture and block do not fit its input");
+  }
+  // The windows are those of a picture of that size.
+  Shape picture = {dimOf(x, 0), 1};
+  picture.insert(picture.end(), sizes.begin(), sizes.end());
+  const Value like = b.full(ElementType::I8, picture, 0);
+  const Window window = readWindow(n, like, kernel);
+  TET_RETURN_IF_ERROR(b.status());
+  Shape positions;
+  for (size_t d = 0; d < sizes.size(); ++d) positions.push_back(windowPositions(window, like, d));
+  TET_ASSIGN_OR_RETURN(const Tensor targets, columnTargets(window, positions, sizes));
+  const auto elements = elementCount(kernel);
+  const auto places = elementCount(positions);
+  if (!elements.has_value() || !places.has_value() || dimOf(x, 1) % *elements != 0 || dimOf(x, 2) != *places)
+    return invalidArgument("its columns do not fit its picture and block");
+  picture[1] = dimOf(x, 1) / *elements;
+  // Pictures along the rows of a matrix, and one row beyond for what falls outside.
+  const int64_t pictures = picture[0] * picture[1];
+  TET_ASSIGN_OR_RETURN(const int64_t size, elementCount(sizes));
+  const Value columns = b.transpose(b.reshape(x, {pictures, targets.count()}), {1, 0});
+  const Value sum = b.scatterNd(tet::ReductionKind::Add, b.full(typeOf(x), {size + 1, pictures}, 0),
+                                b.reshape(b.constant(targets), {targets.count(), 1}), columns);
+  return n.result(b.reshape(b.transpose(b.sliceAxis(sum, 0, 0, size), {1, 0}), picture));
 }
 
 }  // namespace tetrarch::onnx

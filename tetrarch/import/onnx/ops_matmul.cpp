@@ -1,4 +1,4 @@
-// Matrix products and einsum.
+// Matrix products, einsum, determinants.
 #include <algorithm>
 #include <map>
 
@@ -243,6 +243,65 @@ Status importEinsum(OpContext& n) {
     order.push_back(axisOf(result, label));
   }
   return n.result(n.b.transpose(result.value, order));
+}
+
+namespace {
+
+constexpr int64_t kLargestDeterminant = 64;  // rows; each is a step of elimination in the graph
+
+// Row `row` [n, size] of matrices [n, size, size], chosen by a flag per row: [n, size].
+Value pickRow(GraphBuilder& b, Value matrices, Value is_row) {
+  const Value flags = b.broadcastInDim(is_row, shapeOf(matrices), {0, 1});
+  return b.sum(b.select(flags, matrices, 0), {1});
+}
+
+// Elimination below row `step` after the row with the largest pivot was swapped there. `determinant` [n]
+// takes the pivot, and the sign of the swap.
+Value eliminate(GraphBuilder& b, Value a, int64_t step, Value& determinant) {
+  const int64_t size = dimOf(a, 1);
+  const Shape rows = {dimOf(a, 0), size};
+  const Value row = b.iota(ElementType::I64, rows, 1);
+  const Value column = b.squeeze(b.sliceAxis(a, 2, step, step + 1), {2});
+  const Value candidates = b.select(b.compare(GE, row, static_cast<double>(step)), b.abs(column), -1);
+  const Value largest = b.reduce(tet::ReductionKind::Maximum, candidates, {1}, true);
+  const Value found = b.select(b.compare(EQ, candidates, largest), row, static_cast<double>(size));
+  const Value pivot_row = b.reduce(tet::ReductionKind::Minimum, found, {1}, true);  // [n, 1]
+  const Value is_pivot = b.compare(EQ, row, b.broadcastTo(pivot_row, rows));
+  const Value is_step = b.compare(EQ, row, static_cast<double>(step));
+  const Value chosen = pickRow(b, a, is_pivot), displaced = pickRow(b, a, is_step);
+  auto replace = [&](Value where, Value by, Value in) {
+    return b.select(b.broadcastInDim(where, shapeOf(in), {0, 1}), b.broadcastInDim(by, shapeOf(in), {0, 2}),
+                    in);
+  };
+  a = replace(is_step, chosen, replace(is_pivot, displaced, a));
+  const Value pivot = b.squeeze(b.sliceAxis(chosen, 1, step, step + 1), {1});
+  const Value stays = b.compare(EQ, b.squeeze(pivot_row, {1}), static_cast<double>(step));
+  determinant = b.mul(determinant, b.select(stays, pivot, b.neg(pivot)));
+  // A pivot of 0 means that the whole column is 0 already.
+  const Value divisor = b.select(b.compare(EQ, pivot, 0), b.like(pivot, 1), pivot);
+  const Value below = b.compare(GT, row, static_cast<double>(step));
+  const Value lead = b.squeeze(b.sliceAxis(a, 2, step, step + 1), {2});
+  const Value factor = b.select(below, b.div(lead, b.broadcastInDim(divisor, rows, {0})), 0);
+  return b.sub(a, b.mul(b.expandDims(factor, {2}), b.expandDims(chosen, {1})));
+}
+
+}  // namespace
+
+// By Gaussian elimination with partial pivoting, unrolled over the rows.
+Status importDet(OpContext& n) {
+  GraphBuilder& b = n.b;
+  const Value x = n.in(0);
+  const int64_t rank = rankOf(x), size = dimOf(x, rank - 1);
+  if (rank < 2 || dimOf(x, rank - 2) != size || !isFloat(x))
+    return invalidArgument("{} is no square matrix", toString(typeOf(x), shapeOf(x)));
+  if (size > kLargestDeterminant) return n.decline("a matrix of {} rows", size);
+  const Shape batch(shapeOf(x).drop_back(2));
+  TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(batch));
+  const ElementType wide = byteSize(typeOf(x)) < 4 ? ElementType::F32 : typeOf(x);
+  Value a = b.convert(b.reshape(x, {count, size, size}), wide);
+  Value determinant = b.full(wide, {count}, 1);
+  for (int64_t step = 0; step < size && b.ok(); ++step) a = eliminate(b, a, step, determinant);
+  return n.result(b.convert(b.reshape(determinant, batch), typeOf(x)));
 }
 
 }  // namespace tetrarch::onnx
