@@ -36,9 +36,18 @@ import onnx.numpy_helper
 TOOL = "build/bin/tet-import"
 SECONDS_EACH = 120  # of one case on a device; what takes longer counts as a crash
 
-Result = dict[
-    str, Any
-]  # {"name", "status", "reason", "bound"}: bound lists inputs whose value decided a shape
+# Cases whose expected values are further from the exact result than the suite's tolerance (1e-3 relative, 1e-7
+# absolute) allows. A DFT's zeros are expected to be the rounding errors of numpy's transform in f32. The attention
+# is expected as numpy computes the one operator; the graph of the case rounds to f16 in other places, and with each
+# of its operators rounded correctly it comes out two steps of f16 away.
+TOLERANCES = {
+    "test_attention_4d_causal_fp16_expanded": {"rtol": 2**-9},
+    "test_dft_inverse": {"atol": 1e-6},
+    "test_dft_inverse_opset19": {"atol": 1e-6},
+}
+
+# {"name", "status", "reason", "bound"}; bound lists inputs whose value decided a shape.
+Result = dict[str, Any]
 
 
 # -- The reference interpreter, through tet-import
@@ -53,9 +62,11 @@ def write_tensor(path: pathlib.Path, value: object, info: onnx.ValueInfoProto) -
 
 
 def write_case(folder: pathlib.Path, case: Any) -> pathlib.Path:
-    """Write a case as a folder of model.onnx, input_<i>.pb and output_<i>.pb."""
+    """Write a case as a folder of model.onnx, input_<i>.pb, output_<i>.pb and tolerance.json."""
     folder.mkdir()
     (folder / "model.onnx").write_bytes(case.model.SerializeToString())
+    tolerance = {"rtol": case.rtol, "atol": case.atol} | TOLERANCES.get(case.name, {})
+    (folder / "tolerance.json").write_text(json.dumps(tolerance))
     inputs, outputs = case.data_sets[0]
     for i, (value, info) in enumerate(zip(inputs, case.model.graph.input, strict=False)):
         write_tensor(folder / f"input_{i}.pb", value, info)
@@ -102,7 +113,7 @@ def backend_tests(cases: list[Any], device: str) -> dict[str, Callable[[], None]
         "onnx.backend.test.runner.load_model_tests", lambda kind: cases if kind == "node" else []
     )
     with loaded:
-        tests = BackendTest(OneDevice, __name__).test_cases["OnnxBackendNodeModelTest"]
+        tests = BackendTest(OneDevice, __name__, TOLERANCES).test_cases["OnnxBackendNodeModelTest"]
     ending = f"_{device.lower()}"
     return {case.name: getattr(tests(case.name + ending), case.name + ending) for case in cases}
 
@@ -182,6 +193,9 @@ RUNNERS: dict[str, tuple[str, Callable[[list[Any], str], Iterator[Result]]]] = {
 def short_reason(reason: str) -> str:
     """The part of an error that cases share: operator and cause, without the file and the node's name."""
     reason = re.sub(r"^([A-Z_]+: )?(\S*?model\.onnx|model): ", "", reason)
+    reason = re.sub(
+        r"^input '[^']*'( of node [^(]*\([^)]*\)|, which no node reads,?)(:?) ", r"an input\2 ", reason
+    )
     reason = re.sub(r"node (that makes )?'[^']*' \(([^)]*)\)", r"\2", reason)
     return re.sub(r"'[^']*'", "…", reason) if len(reason) > 90 else reason
 
@@ -205,6 +219,7 @@ def report(results: dict[str, list[Result]]) -> str:
         f"| result | {' | '.join(RUNNERS[key][0] for key in results)} |",
         f"| --- |{' --- |' * len(results)}",
         row("passed", lambda key: counts[key]["passed"]),
+        row("of these, to a wider tolerance", lambda key: sum(r["name"] in TOLERANCES for r in results[key])),
         row("declined, with an error that names operator and reason", lambda key: counts[key]["declined"]),
         row("wrong numbers or a crash", lambda key: counts[key]["wrong"]),
         row("all", lambda key: len(results[key])),
@@ -217,6 +232,13 @@ def report(results: dict[str, list[Result]]) -> str:
             "that value.",
             "",
         ]
+    if TOLERANCES:
+        names = " and ".join(f"`{name}`" for name in TOLERANCES)
+        lines += [
+            f"Wider than the suite's tolerance is that of {names}: their expected values are rounded further from",
+            "the exact result than the suite allows (`test/onnx_conformance.py` says how).",
+            "",
+        ]
     lines += ["## Declined", "", "| cases | reason | for example |", "| --- | --- | --- |"]
     reasons = collections.defaultdict(list)
     for result in first:
@@ -226,6 +248,14 @@ def report(results: dict[str, list[Result]]) -> str:
         text = reason.replace("|", "\\|")
         lines.append(f"| {len(names)} | {text} | `{names[0]}` |")
     return "\n".join(lines) + "\n"
+
+
+def checked(result: Result) -> Result:
+    """The result; declining counts only with an error that names node and operator, where one is to blame."""
+    names = r"node [^(]*\(\w|which no node reads|it uses opset"
+    if result["status"] == "declined" and not re.search(names, result["reason"]):
+        return result | {"status": "wrong", "reason": f"the error names no operator: {result['reason']}"}
+    return result
 
 
 def load_cases(pattern: str, every: int) -> list[Any]:
@@ -257,7 +287,7 @@ def main() -> int:
     for key in arguments.on or RUNNERS:
         title, run = RUNNERS[key]
         results[key] = []
-        for result in run(cases, arguments.tool):
+        for result in map(checked, run(cases, arguments.tool)):
             results[key].append(result)
             if result["status"] == "wrong":
                 print(f"WRONG {result['name']}: {result['reason']}", flush=True)

@@ -13,10 +13,12 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent / "onnx_fuzz"
 LARGEST_BYTES = 700
 OPERATORS = (  # noqa: SIM905
-    "Add ArgMax AveragePool BatchNormalization Cast Clip Compress Concat ConstantOfShape Conv ConvTranspose CumSum "
-    "DequantizeLinear Einsum Expand GRU Gather GatherElements GatherND Gemm If LSTM LayerNormalization Loop MatMul MaxPool "
-    "NonZero OneHot Pad QuantizeLinear Range ReduceMean Reshape Resize Scan ScatterElements ScatterND Slice Softmax Split "
-    "Squeeze Tile TopK Transpose Trilu Unique Unsqueeze Where"
+    "Add AffineGrid ArgMax AveragePool BatchNormalization Cast CausalConvWithState Clip Col2Im Compress Concat "
+    "ConstantOfShape Conv ConvTranspose CumSum DFT DeformConv DequantizeLinear Det Einsum Expand GRU Gather "
+    "GatherElements GatherND Gemm GridSample If LSTM LayerNormalization LinearAttention Loop MatMul MaxPool "
+    "MelWeightMatrix NonMaxSuppression NonZero OneHot Pad QuantizeLinear Range ReduceMean Reshape Resize RoiAlign "
+    "STFT Scan ScatterElements ScatterND Slice Softmax Split Squeeze TfIdfVectorizer Tile TopK Transpose Trilu "
+    "Unique Unsqueeze Where"
 ).split()
 
 

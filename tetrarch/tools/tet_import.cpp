@@ -78,17 +78,34 @@ Result<Tensors> readSeries(const Path& folder, const std::string& prefix) {
   }
 }
 
-// numpy.testing.assert_allclose with the suite's tolerances (two steps of bf16, 1e-3 otherwise); integers
-// must be equal.
-bool isClose(const Tensor& actual, const Tensor& expected, int64_t i) {
+// Relative and absolute, as in numpy.testing.assert_allclose; these are the suite's own.
+struct Tolerance {
+  double relative = 1e-3, absolute = 1e-7;
+};
+
+Result<Tolerance> readTolerance(const Path& folder) {
+  const Path path = folder / "tolerance.json";
+  Tolerance tolerance;
+  if (!std::filesystem::exists(path)) return tolerance;
+  std::ifstream in(path);
+  const auto json = nlohmann::json::parse(in, nullptr, false);
+  if (!json.is_object()) return invalidArgument("{}: not a JSON object", path.string());
+  tolerance.relative = json.value("rtol", tolerance.relative);
+  tolerance.absolute = json.value("atol", tolerance.absolute);
+  return tolerance;
+}
+
+// Two steps of bf16 are always allowed; integers must be equal.
+bool isClose(const Tensor& actual, const Tensor& expected, int64_t i, const Tolerance& tolerance) {
   if (!isFloat(expected.type())) return actual.getInt(i) == expected.getInt(i);
   const double a = actual.getDouble(i), e = expected.getDouble(i);
   if (std::isnan(a) || std::isnan(e)) return std::isnan(a) && std::isnan(e);
-  const double relative = expected.type() == ElementType::BF16 ? 1.0 / 64 : 1e-3;
-  return a == e || std::fabs(a - e) <= 1e-7 + relative * std::fabs(e);
+  const double least = expected.type() == ElementType::BF16 ? 1.0 / 64 : 0;
+  const double relative = std::max(tolerance.relative, least);
+  return a == e || std::fabs(a - e) <= tolerance.absolute + relative * std::fabs(e);
 }
 
-std::string firstDifference(const Tensors& actual, const Tensors& expected) {
+std::string firstDifference(const Tensors& actual, const Tensors& expected, const Tolerance& tolerance) {
   for (size_t o = 0; o < expected.size(); ++o) {
     const Tensor& a = actual[o];
     const Tensor& e = expected[o];
@@ -97,7 +114,7 @@ std::string firstDifference(const Tensors& actual, const Tensors& expected) {
                          toString(e.type(), e.shape()));
     }
     for (int64_t i = 0; i < e.count(); ++i) {
-      if (!isClose(a, e, i)) {
+      if (!isClose(a, e, i, tolerance)) {
         return fmt::format("output {} at {} is {}, expected {}", o, i, a.getDouble(i), e.getDouble(i));
       }
     }
@@ -119,7 +136,8 @@ Result<std::string> runCase(const Path& folder, std::vector<std::string>& bound)
   TET_ASSIGN_OR_RETURN(const Tensors expected, readSeries(folder, "output"));
   TET_ASSIGN_OR_RETURN(const Tensors actual, tet::interpret(*imported.module, imported.arguments));
   if (actual.size() < expected.size()) return std::string("too few outputs");
-  return firstDifference(actual, expected);
+  TET_ASSIGN_OR_RETURN(const Tolerance tolerance, readTolerance(folder));
+  return firstDifference(actual, expected, tolerance);
 }
 
 // One line of JSON a case: {"name", "status": "passed" | "wrong" | "declined", "reason", "bound"}.

@@ -63,6 +63,38 @@ Model withConstantShape(std::string_view op, std::vector<int64_t> shape) {
   return model;
 }
 
+// A node of the operator whose inputs after the first, `x` of shape `dims`, are lists of integers.
+Model withConstants(
+    std::string_view op, const std::vector<int64_t>& dims, const std::vector<std::vector<int64_t>>& constants,
+    const std::function<void(Node&)>& fill = [](Node&) {}) {
+  Model model = withInput(dims);
+  model.mutable_graph()->clear_node();
+  std::vector<std::string> inputs = {"x"};
+  for (const auto& values : constants) {
+    inputs.push_back("c" + std::to_string(inputs.size()));
+    TensorData& data =
+        addInitializer(*model.mutable_graph(), inputs.back(), kInt64, {static_cast<int64_t>(values.size())});
+    for (const int64_t value : values) data.add_int64_data(value);
+  }
+  fill(addNode(*model.mutable_graph(), op, inputs, {"y"}));
+  return model;
+}
+
+// A node of the operator on graph inputs of these shapes.
+Model withInputs(
+    std::string_view op, const std::vector<std::vector<int64_t>>& shapes,
+    const std::function<void(Node&)>& fill = [](Node&) {}) {
+  Model model = emptyModel(27);
+  model.mutable_graph()->clear_input();
+  std::vector<std::string> inputs;
+  for (const auto& shape : shapes) {
+    inputs.push_back("i" + std::to_string(inputs.size()));
+    setTensorType(*model.mutable_graph()->add_input(), inputs.back(), kFloat, shape);
+  }
+  fill(addNode(*model.mutable_graph(), op, inputs, {"y"}));
+  return model;
+}
+
 Model recursiveFunction() {
   Model model = withNode("F", {"x"}, [](Node& node) { node.set_domain("mine"); });
   for (const std::string name : {"F", "G"}) {
@@ -271,6 +303,58 @@ const std::vector<Case>& cases() {
       {"FillOverflow", [] { return withConstantShape("ConstantOfShape", {INT64_MAX, INT64_MAX}); },
        kInvalidArgument, "2^62"},
       {"TileNegative", [] { return withConstantShape("Tile", {-1, 1}); }, kInvalidArgument, "repeat -1"},
+      {"DftOf2To40", [] { return withConstants("DFT", {1, 8, 1}, {{1LL << 40}}); }, kUnimplemented,
+       "length 1099511627776"},
+      {"DftAlongItsParts", [] { return withConstants("DFT", {1, 8, 1}, {{8}, {2}}); }, kInvalidArgument,
+       "real and imaginary"},
+      {"StftWithoutStep", [] { return withConstants("STFT", {1, 8, 1}, {{0}}); }, kInvalidArgument, "step"},
+      {"WindowOf2To60",
+       [] {
+         Model m = withConstantShape("HannWindow", {1LL << 60});
+         m.mutable_graph()->mutable_node(0)->mutable_input()->DeleteSubrange(0, 1);
+         return m;
+       },
+       kInvalidArgument, "not usable"},
+      {"Col2ImOfAHugePicture",
+       [] { return withConstants("Col2Im", {1, 4, 4}, {{1 << 30, 1 << 30}, {2, 2}}); }, kUnimplemented,
+       "columns"},
+      {"Col2ImOfOtherCount", [] { return withConstants("Col2Im", {1, 4, 5}, {{3, 3}, {2, 2}}); },
+       kInvalidArgument, "columns do not fit"},
+      {"AffineGridOf2To60",
+       [] { return withConstants("AffineGrid", {1, 2, 3}, {{1, 1, 1LL << 30, 1LL << 30}}); },
+       kResourceExhausted, "too large"},
+      {"AffineGridOfOtherBatch", [] { return withConstants("AffineGrid", {2, 2, 3}, {{1, 1, 4, 4}}); },
+       kInvalidArgument, "theta"},
+      {"GridOfOtherRank", [] { return withInputs("GridSample", {{1, 1, 4, 4}, {1, 2, 2, 3}}); },
+       kInvalidArgument, "grid"},
+      {"GridOf2To60", [] { return withInputs("GridSample", {{1, 1 << 20, 4, 4}, {1, 1 << 18, 1 << 18, 2}}); },
+       kResourceExhausted, "too large"},
+      {"DeterminantOfAHugeMatrix", [] { return withInputs("Det", {{1 << 10, 1 << 10}}); }, kUnimplemented,
+       "1024 rows"},
+      {"DeterminantOfAScalar", [] { return withInputs("Det", {{}}); }, kInvalidArgument, "square"},
+      {"DeformedByManyGroups",
+       [] {
+         return withInputs("DeformConv", {{1, 4, 8, 8}, {4, 4, 3, 3}, {1, 18, 6, 6}},
+                           [](Node& n) { addInt(n, "offset_group", INT64_MAX); });
+       },
+       kInvalidArgument, "groups"},
+      {"DeformedByNoKernel",
+       [] { return withInputs("DeformConv", {{1, 4, 8, 8}, {0, 4, 3, 3}, {1, 18, 6, 6}}); }, kInvalidArgument,
+       "fit"},
+      {"LinearAttentionForever",
+       [] {
+         return withInputs(
+             "LinearAttention", {{1, 1 << 20, 8}, {1, 1 << 20, 8}, {1, 1 << 20, 8}}, [](Node& n) {
+               addInt(n, "q_num_heads", 2), addInt(n, "kv_num_heads", 2);
+               Attribute& rule = *n.add_attribute();
+               rule.set_name("update_rule"), rule.set_type(Attribute::STRING), rule.set_s("linear");
+             });
+       },
+       kUnimplemented, "1048576 steps"},
+      {"CausalConvWithoutKernel", [] { return withInputs("CausalConvWithState", {{1, 4, 8}, {4, 1, 0}}); },
+       kInvalidArgument, "weights"},
+      {"NonMaxSuppressionOfOtherBoxes",
+       [] { return withInputs("NonMaxSuppression", {{1, 4, 5}, {1, 1, 4}}); }, kFailedPrecondition, "'i0'"},
       {"RecursiveFunction", recursiveFunction, kInvalidArgument, "calls itself"},
       {"FunctionBomb", functionBomb, kResourceExhausted, "nodes"},
       {"IfWithoutBranches", [] { return withNode("If", {"x"}); }, kInvalidArgument, "'then_branch'"},

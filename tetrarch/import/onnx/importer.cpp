@@ -18,12 +18,6 @@ std::string functionKey(std::string_view domain, std::string_view name, std::str
   return fmt::format("{}:{}:{}", domain == "ai.onnx" ? "" : domain, name, overload);
 }
 
-std::string describe(const Node& node) {
-  const std::string op = node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type();
-  if (!node.name().empty()) return fmt::format("node '{}' ({})", node.name(), op);
-  return fmt::format("node that makes '{}' ({})", node.output_size() ? node.output(0) : "", op);
-}
-
 // Erases what no result depends on, users before producers.
 void eraseDead(mlir::Block& block) {
   for (mlir::Operation& op : llvm::make_early_inc_range(llvm::reverse(block))) {
@@ -38,6 +32,12 @@ void eraseDead(mlir::Block& block) {
 }
 
 }  // namespace
+
+std::string describeNode(const Node& node) {
+  const std::string op = node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type();
+  if (!node.name().empty()) return fmt::format("node '{}' ({})", node.name(), op);
+  return fmt::format("node that makes '{}' ({})", node.output_size() ? node.output(0) : "", op);
+}
 
 Importer::Importer(mlir::MLIRContext& context, std::shared_ptr<Model> model,
                    const std::filesystem::path& folder, const OnnxImportOptions& options, OnnxNeeds& needs)
@@ -141,7 +141,7 @@ Status Importer::importNodes(const google::protobuf::RepeatedPtrField<Node>& nod
                              const Frame& frame) {
   for (const Node& node : nodes) {
     if (Status status = importNode(node, scope, frame); !status.ok())
-      return status.withContext(describe(node));
+      return status.withContext(describeNode(node));
   }
   return {};
 }

@@ -13,6 +13,9 @@
 
 namespace tetrarch::onnx {
 
+// "node 'name' (Op)", for messages.
+std::string describeNode(const Node& node);
+
 class Importer {
  public:
   Importer(mlir::MLIRContext& context, std::shared_ptr<Model> model, const std::filesystem::path& folder,
@@ -39,6 +42,7 @@ class Importer {
   Status callOperator(const Node& node, Scope& scope, const Frame& frame);
   Status readInitializers(const Graph& graph, Scope& scope);
 
+  std::string readerOf(const std::string& input) const;
   Result<Scope> importInputs(mlir::func::FuncOp main);
   Status importInput(const ValueInfo& info, mlir::func::FuncOp main, Scope& scope);
   Result<Shape> shapeOfInput(const ValueInfo& info);

@@ -53,14 +53,27 @@ Result<Shape> Importer::shapeOfInput(const ValueInfo& info) {
   return shape;
 }
 
+// For messages: " of node 'n' (Op)", the first node that reads the input.
+std::string Importer::readerOf(const std::string& input) const {
+  for (const Node& node : model_->graph().node()) {
+    if (std::ranges::find(node.input(), input) != node.input().end())
+      return fmt::format(" of {}", describeNode(node));
+  }
+  return ", which no node reads";
+}
+
 Status Importer::importInput(const ValueInfo& info, mlir::func::FuncOp main, Scope& scope) {
   if (info.name().empty()) return invalidArgument("an input has no name");
   if (info.type().value_case() != Type::kTensorType) {
-    return unimplemented("input '{}' is not a tensor (sequences, maps and optional values are not supported)",
-                         info.name());
+    return unimplemented(
+        "input '{}'{} is not a tensor (sequences, maps and optional values are not supported)", info.name(),
+        readerOf(info.name()));
   }
   auto type = elementTypeOf(info.type().tensor_type().elem_type());
-  if (!type.has_value()) return propagate(type.error().withContext(fmt::format("input '{}'", info.name())));
+  if (!type.has_value()) {
+    return propagate(
+        type.error().withContext(fmt::format("input '{}'{}", info.name(), readerOf(info.name()))));
+  }
   const size_t missing = needs_.dims.size();
   TET_ASSIGN_OR_RETURN(const Shape shape, shapeOfInput(info));
   if (needs_.dims.size() > missing) return {};  // reported together by importInputs

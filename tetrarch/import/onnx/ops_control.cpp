@@ -156,9 +156,14 @@ Status importLoop(OpContext& n) {
   for (int i = 2; i < n.inputCount(); ++i) start.push_back(n.in(i));
   TET_RETURN_IF_ERROR(n.b.status());
   Loop loop{n, *body, start.size(), std::numeric_limits<int64_t>::max()};
-  const auto begins = knownFlag(n.b, condition);
+  const bool stacks = static_cast<size_t>(body->output_size()) > start.size() + 1;
+  auto begins = knownFlag(n.b, condition);
+  if (!begins && stacks) {
+    TET_ASSIGN_OR_RETURN(const Tensor first, n.constant(1, "how many results are stacked"));
+    begins = first.count() == 1 && first.getInt(0) != 0;
+  }
   bool countable = begins.has_value();
-  if (trips && !n.b.known(trips) && static_cast<size_t>(body->output_size()) > start.size() + 1) {
+  if (trips && !n.b.known(trips) && stacks) {
     TET_ASSIGN_OR_RETURN(const Tensor count, n.constant(0, "how many results are stacked"));
     loop.trips = count.count() == 1 ? std::max<int64_t>(count.getInt(0), 0) : 0;
   } else if (const auto count = trips ? n.b.known(trips) : std::nullopt) {

@@ -275,6 +275,9 @@ Status importCastLike(OpContext& n) {
 Status importBitCast(OpContext& n) {
   TET_ASSIGN_OR_RETURN(const ElementType to, elementTypeOf(static_cast<int>(n.getInt("to"))));
   const Value x = n.in(0);
+  // A truth value is a byte, 0 or 1.
+  if (typeOf(x) == ElementType::I1 && byteSize(to) == 1 && info(to).bits == 8)
+    return n.result(n.b.bitcast(n.b.convert(x, ElementType::U8), to));
   if (info(typeOf(x)).bits != info(to).bits) {
     return invalidArgument("{} and {} differ in size", info(typeOf(x)).name, info(to).name);
   }
