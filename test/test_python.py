@@ -131,6 +131,15 @@ def test_bfloat16_by_ml_dtypes_or_as_bits(tmp_path):
     )
 
 
+def test_int4_by_ml_dtypes_or_in_bytes(tmp_path):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    program = tetrarch.compile(small_models.addition(tmp_path, onnx.TensorProto.INT4))
+    x = np.array([[-8, -1, 0], [1, 3, 7]])
+    zeros = np.zeros((2, 3), np.int8)
+    for given in (x.astype(ml_dtypes.int4), x.astype(np.int8)):
+        np.testing.assert_array_equal(program(given, zeros).astype(np.int8), x)
+
+
 def test_results_outlive_the_program(tmp_path):
     program = tetrarch.compile(small_models.addition(tmp_path))
     x = np.ones((2, 3), np.float32)

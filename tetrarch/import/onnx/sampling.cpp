@@ -53,7 +53,9 @@ Taps tapsAt(GraphBuilder& b, Value position, const SampledAxis& axis, Interpolat
             Outside outside) {
   Value at = position;
   if (interpolation == Interpolation::Nearest) at = b.unary("round_nearest_even", at);
-  if (outside == Outside::Border) at = b.clamp(at, 0, static_cast<double>(axis.size - 1));
+  // A cubic goes on beyond the border, over elements that repeat it.
+  if (outside == Outside::Border && interpolation != Interpolation::Cubic)
+    at = b.clamp(at, 0, static_cast<double>(axis.size - 1));
   if (outside == Outside::Reflection) at = reflect(b, at, axis.low, axis.high);
   if (interpolation == Interpolation::Nearest) return {tapOf(b, at, {}, axis, outside)};
   const Value low = b.floor(at), part = b.sub(at, low), rest = b.sub(b.like(part, 1), part);
