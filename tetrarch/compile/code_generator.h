@@ -32,6 +32,10 @@ struct Task {
   uint64_t hash = 0;
 };
 
+// A unit attribute of an scf.for in a task: its iterations do not depend on each other, whatever loops are
+// around it, so that they may run in any order or at once.
+inline constexpr const char* kIndependentAttr = "independent";
+
 // The hash of the block's text, without locations and names: stable between runs and machines.
 uint64_t taskHash(mlir::Block& block);
 

@@ -6,7 +6,6 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tetrarch/compile/differential/task_program.h"
-#include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/graph/interpreter.h"
 #include "tetrarch/graph/parse.h"
 #include "tetrarch/graph/types.h"
@@ -57,17 +56,11 @@ Result<Compiled> prepare(const DifferentialCase& test, mlir::MLIRContext* contex
   return compiled;
 }
 
-void compare(const DifferentialCase& test, const Compiled& compiled, const KernelModule& kernels,
-             const CodeBlob& blob) {
+void compare(const DifferentialCase& test, const Compiled& compiled, DifferentialTarget& target) {
   SCOPED_TRACE(test.name);
-  auto actual =
-      compiled.program.run(compiled.inputs, [&](size_t task, auto& operands, auto& results) -> Status {
-        const std::string& symbol = blob.entries[compiled.first_task + task].symbol;
-        const tet_cpu_kernel* kernel = kernels.find(symbol);
-        if (!kernel) return internalError("no kernel for {}", symbol);
-        launch(*kernel, operands, results, /*threads=*/1);
-        return {};
-      });
+  auto actual = compiled.program.run(compiled.inputs, [&](size_t task, auto& operands, auto& results) {
+    return target.run(compiled.first_task + task, operands, results);
+  });
   ASSERT_TRUE(actual.has_value()) << actual.error().toString();
   double tolerance = test.tolerance;
   for (const Tensor& input : compiled.inputs) {
@@ -126,11 +119,10 @@ void checkAgainstInterpreter(const std::vector<DifferentialCase>& cases) {
       ADD_FAILURE() << test.name << ": " << one.error().toString();
     }
   }
-  Result<CodeBlob> blob = compileGeneral(tasks);
-  ASSERT_TRUE(blob.has_value()) << blob.error().toString();
-  Result<KernelModule> kernels = KernelModule::load(*blob);
-  ASSERT_TRUE(kernels.has_value()) << kernels.error().toString();
-  for (auto& [test, one] : compiled) compare(*test, one, *kernels, *blob);
+  const auto target = makeDifferentialTarget();
+  const Status done = target->compile(tasks);
+  ASSERT_TRUE(done.ok()) << done.toString();
+  for (auto& [test, one] : compiled) compare(*test, one, *target);
 }
 
 }  // namespace tetrarch::compile

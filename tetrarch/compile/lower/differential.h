@@ -1,8 +1,9 @@
 // Compares compiled tasks with the reference interpreter: a graph goes through the pipeline, each task
-// through the CPU target's general path, and the results of both on the same pseudo-random inputs must agree.
-// For tests.
+// through one target, and the results of both on the same pseudo-random inputs must agree. For tests.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,20 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "tetrarch/base/tensor.h"
+#include "tetrarch/compile/code_generator.h"
 
 namespace tetrarch::compile {
+
+// What compiles and runs the tasks.
+class DifferentialTarget {
+ public:
+  virtual ~DifferentialTarget() = default;
+  virtual Status compile(std::span<const Task> tasks) = 0;
+  // Task `task` of those compiled, over all its units.
+  virtual Status run(size_t task, std::vector<Tensor>& operands, std::vector<Tensor>& results) = 0;
+};
+// The one that the test program is linked with: differential_cpu.cpp or differential_opencl.cpp.
+std::unique_ptr<DifferentialTarget> makeDifferentialTarget();
 
 struct DifferentialCase {
   std::string name;

@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tetrarch/compile/code_generator.h"
 #include "tetrarch/compile/lower/lower_op.h"
 #include "tetrarch/graph/types.h"
 
@@ -185,6 +186,22 @@ Value scatterElement(Lowering& lowering, Builder& b, tet::ScatterOp op, mlir::Va
   return tensor::InsertOp::create(b, next, result, position.values());
 }
 
+// Dimensions of the updates whose index is the position along a dimension of the result, and nothing is
+// added: updates that differ there meet different elements.
+Dims independentDims(tet::ScatterOp op, int64_t rank) {
+  WindowDims dims = windowDims(shapeOf(op.getResult()).size(), rank, op.getUpdateWindowDims(),
+                               op.getInsertedWindowDims(), op.getInputBatchingDims());
+  Dims index_dims = indexDims(shapeOf(op.getScatterIndices()).size(), op.getIndexVectorDim(), dims.batch);
+  Dims independent;
+  auto add = [&](int64_t update_dim, int64_t result_dim) {
+    if (!llvm::is_contained(op.getScatterDimsToOperandDims(), result_dim)) independent.push_back(update_dim);
+  };
+  for (auto [window, dim] : llvm::zip(op.getUpdateWindowDims(), dims.operand_of_offset)) add(window, dim);
+  for (auto [dim, index_dim] : llvm::zip(op.getInputBatchingDims(), op.getScatterIndicesBatchingDims()))
+    add(index_dims[index_dim], dim);
+  return independent;
+}
+
 }  // namespace
 
 mlir::LogicalResult lowerScatter(Lowering& lowering, tet::ScatterOp op) {
@@ -205,6 +222,8 @@ mlir::LogicalResult lowerScatter(Lowering& lowering, tet::ScatterOp op) {
         Builder body(loc, inner);
         return mlir::scf::ValueVector{scatterElement(lowering, body, op, at, carried[0], indices, updates)};
       });
+  for (int64_t dim : independentDims(op, ends.size()))
+    nest.loops[dim]->setAttr(kIndependentAttr, b.getUnitAttr());
   lowering.bind(op.getResult(), nest.results.front());
   return mlir::success();
 }

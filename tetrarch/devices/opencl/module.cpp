@@ -42,11 +42,14 @@ Status tet_module::buildFrom(cl_program candidate, const std::string& options) {
     program_ = candidate;
     return {};
   }
-  std::string log(900, '\0');
-  cl().GetProgramBuildInfo(candidate, device->id, CL_PROGRAM_BUILD_LOG, log.size() - 1, log.data(), nullptr);
+  // Drivers give the whole log or nothing; its first lines say what is wrong.
+  size_t bytes = 0;
+  cl().GetProgramBuildInfo(candidate, device->id, CL_PROGRAM_BUILD_LOG, 0, nullptr, &bytes);
+  std::string log(bytes + 1, '\0');
+  cl().GetProgramBuildInfo(candidate, device->id, CL_PROGRAM_BUILD_LOG, bytes, log.data(), nullptr);
   cl().ReleaseProgram(candidate);
   Status status = check(code, "building the program");
-  return Status(status.code(), fmt::format("{}: {}", status.message(), log.c_str()));
+  return Status(status.code(), fmt::format("{}: {:.900}", status.message(), log.c_str()));
 }
 
 Status tet_module::build() {

@@ -7,25 +7,20 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
-#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Passes.h"
-#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "tetrarch/compile/target/buffers.h"
 #include "tetrarch/compile/target/cpu/math_approximation.h"
 
 namespace tetrarch::compile::cpu {
@@ -33,15 +28,6 @@ namespace {
 
 using llvm::SmallVector;
 using mlir::Value;
-
-SmallVector<mlir::RankedTensorType> bufferTypes(mlir::Block& block) {
-  SmallVector<mlir::RankedTensorType> types;
-  for (mlir::Type type : block.getArgumentTypes()) types.push_back(mlir::cast<mlir::RankedTensorType>(type));
-  for (Value value : block.getTerminator()->getOperands()) {
-    types.push_back(mlir::cast<mlir::RankedTensorType>(value.getType()));
-  }
-  return types;
-}
 
 // The function body(buffers…, begin, end, scratch) on memrefs that lower to bare pointers. Results alias
 // nothing.
@@ -57,37 +43,6 @@ mlir::func::FuncOp makeBody(mlir::OpBuilder& b, mlir::Location loc, mlir::Block&
   function.addEntryBlock();
   return function;
 }
-
-// Collects what MLIR complains about, to put it into one error.
-class Complaints {
- public:
-  explicit Complaints(mlir::MLIRContext* context)
-      : handler_(context, [this](mlir::Diagnostic& diagnostic) {
-          if (text_.empty()) text_ = diagnostic.str();
-          return mlir::success();
-        }) {}
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-  mlir::ScopedDiagnosticHandler handler_;
-};
-
-// memref.copy as a linalg op: LLVM's lowering of it calls into a runtime library when strides differ.
-class CopyToLinalgPass : public mlir::PassWrapper<CopyToLinalgPass, mlir::OperationPass<>> {
- public:
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CopyToLinalgPass)
-  llvm::StringRef getArgument() const override { return "tet-copy-to-linalg"; }
-  void runOnOperation() override {
-    SmallVector<mlir::memref::CopyOp> copies;
-    getOperation()->walk([&](mlir::memref::CopyOp copy) { copies.push_back(copy); });
-    for (mlir::memref::CopyOp copy : copies) {
-      mlir::OpBuilder b(copy);
-      mlir::linalg::makeMemRefCopyOp(b, copy.getLoc(), copy.getSource(), copy.getTarget());
-      copy.erase();
-    }
-  }
-};
 
 void addLlvmLowering(mlir::PassManager& pm) {
   pm.addPass(mlir::createCanonicalizerPass());
@@ -192,7 +147,7 @@ Result<LoweredKernel> lowerTiled(const Task& task, const TilePlan& plan, const s
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
   mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(module->getBody());
   SmallVector<mlir::Type> memrefs;
-  for (mlir::RankedTensorType type : bufferTypes(*task.block)) {
+  for (mlir::MemRefType type : bufferTypes(*task.block)) {
     memrefs.push_back(mlir::MemRefType::get({type.getNumElements()}, type.getElementType()));
   }
   auto function = makeBody(b, loc, *task.block, memrefs, plan.scratch_bytes);
@@ -217,47 +172,22 @@ Result<LoweredKernel> lowerGeneral(const Task& task, const std::string& symbol, 
   mlir::Location loc = mlir::UnknownLoc::get(mlir_context);
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
   mlir::OpBuilder b = mlir::OpBuilder::atBlockEnd(module->getBody());
-  SmallVector<mlir::Type> memrefs;
-  for (mlir::RankedTensorType type : bufferTypes(*task.block)) {
-    // A memref without elements may have no strides; nobody reads it, so that any type does.
-    const bool none = type.getNumElements() == 0;
-    memrefs.push_back(none ? mlir::MemRefType::get({1}, type.getElementType())
-                           : mlir::MemRefType::get(type.getShape(), type.getElementType()));
-  }
+  const auto types = bufferTypes(*task.block);
+  const SmallVector<mlir::Type> memrefs(types.begin(), types.end());
   auto function = makeBody(b, loc, *task.block, memrefs, 0);
   b.setInsertionPointToStart(&function.front());
-  mlir::IRMapping map;
-  for (mlir::BlockArgument argument : task.block->getArguments()) {
-    auto type = mlir::cast<mlir::RankedTensorType>(argument.getType());
-    if (type.getNumElements() == 0) {
-      map.map(argument, mlir::tensor::EmptyOp::create(b, loc, type.getShape(), type.getElementType()));
-      continue;
-    }
-    map.map(argument, mlir::bufferization::ToTensorOp::create(b, loc, argument.getType(),
-                                                              function.getArgument(argument.getArgNumber()),
-                                                              /*restrict=*/true));
-  }
-  for (mlir::Operation& op : task.block->without_terminator()) b.clone(op, map);
-  for (auto [i, value] : llvm::enumerate(task.block->getTerminator()->getOperands())) {
-    if (mlir::cast<mlir::RankedTensorType>(value.getType()).getNumElements() == 0) continue;
-    mlir::bufferization::MaterializeInDestinationOp::create(
-        b, loc, mlir::Type(), map.lookupOrDefault(value),
-        function.getArgument(task.block->getNumArguments() + i),
-        /*restrict=*/true, /*writable=*/true);
-  }
+  cloneOntoBuffers(b, loc, *task.block, function.getArguments().take_front(memrefs.size()));
   mlir::func::ReturnOp::create(b, loc);
   mlir::PassManager pm(mlir_context);
-  pm.addPass(mlir::createCanonicalizerPass());
-  pm.addPass(mlir::createCSEPass());
-  pm.addPass(mlir::bufferization::createEmptyTensorEliminationPass());
-  pm.addPass(mlir::bufferization::createOneShotBufferizePass());
+  addBufferization(pm);
   mlir::bufferization::buildBufferDeallocationPipeline(pm);
   // It calls a function where it only knows at run time what to free (after an if, say), whose arguments have
   // no bare pointers.
   pm.addPass(mlir::createInlinerPass());
   pm.addPass(mlir::createSymbolDCEPass());
   pm.addPass(mlir::createConvertBufferizationToMemRefPass());
-  pm.addPass(std::make_unique<CopyToLinalgPass>());
+  // LLVM's lowering of memref.copy calls into a runtime library when strides differ.
+  pm.addPass(createCopyToLinalgPass());
   pm.addNestedPass<mlir::func::FuncOp>(mlir::createConvertLinalgToLoopsPass());
   TET_ASSIGN_OR_RETURN(LoweredKernel kernel,
                        toLlvm(*module, task, symbol, memrefs.size(), false, pm, complaints, context));

@@ -46,7 +46,9 @@ TileTarget tileTarget(int64_t registers);
 struct Cut {
   TilePlan plan;
   int64_t group = 0;
+  int64_t local = 0;  // work-group size; 0: the device's choice
 };
+Cut cutByItems(TilePlan plan);
 // The same rows by work-groups, where the task reduces over rows and a group's local memory holds what they
 // need.
 std::optional<Cut> cutByGroups(const TilePlan& plan);
@@ -54,6 +56,11 @@ std::optional<Cut> cutByGroups(const TilePlan& plan);
 // Adds the kernels of `task`, cut as `cut` says, to `module`; their names begin with `prefix`.
 Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& prefix,
                            mlir::gpu::GPUModuleOp module);
+
+// Whatever the block holds, statement by statement (gpu_general.cpp): gathers, scatters, slices, and what
+// else tiles cannot express. Unimplemented where the data alone says how long a loop runs, and where too much
+// would be done by one work-item.
+Result<MappedTask> mapGeneral(const Task& task, const std::string& prefix, mlir::gpu::GPUModuleOp module);
 
 // Folds and hoists within all kernels of `module`, which must be valid then.
 Status cleanUp(mlir::gpu::GPUModuleOp module);

@@ -187,7 +187,11 @@ Status KernelPrinter::cast(mlir::Operation* op) {
     const int width = widths[part];
     Expr expr = source[part];
     if (to.is_bool) {  // trunci: the lowest bit
-      expr = {fmt::format("({} & 1) != 0", operand(expr, Prec::Shift)), Prec::Compare, expr.reads};
+      auto number = [&](int value) {
+        return width == 1 ? std::to_string(value) : fmt::format("({})({})", typeName(from, width), value);
+      };
+      expr = {fmt::format("({} & {}) != {}", operand(expr, Prec::Shift), number(1), number(0)), Prec::Compare,
+              expr.reads};
       results.push_back(finish(std::move(expr), to, width, Finish::Mask, from.bits));
       continue;
     }
@@ -217,23 +221,37 @@ Status KernelPrinter::bitcast(mlir::Operation* op) {
   TET_ASSIGN_OR_RETURN(const Parts source, parts(op->getOperand(0)));
   const auto widths = partWidths(op->getResult(0).getType());
   if (source.size() != widths.size()) return declined(op, "it changes the number of lanes");
-  const bool narrow = from.narrow == Narrow::BFloat || to.narrow == Narrow::BFloat;
-  if (from.narrow == Narrow::Half || to.narrow == Narrow::Half)
-    return declined(op, "half has no bits in a float");
   Parts results;
   for (size_t part = 0; part < widths.size(); ++part) {
     const int width = widths[part];
-    const std::string uint = width == 1 ? "uint" : fmt::format("uint{}", width);
-    Expr expr{fmt::format("as_{}({})", typeName(to, width), source[part].text), Prec::Atom,
-              source[part].reads};
-    if (narrow && to.narrow == Narrow::BFloat) {
-      expr.text = fmt::format("as_{}(convert_{}({}) << 16)", typeName(to, width), uint, source[part].text);
-    } else if (narrow) {
-      expr.text = fmt::format("convert_{}(as_{}({}) >> 16)", typeName(to, width), uint, source[part].text);
-    }
-    results.push_back(std::move(expr));
+    const std::string ushort_name = width == 1 ? "ushort" : fmt::format("ushort{}", width);
+    std::string text = source[part].text;
+    if (from.narrow != Narrow::None) text = toBits(text, from, width);
+    text = to.narrow != Narrow::None ? fromBits(fmt::format("as_{}({})", ushort_name, text), to, width)
+                                     : fmt::format("as_{}({})", typeName(to, width), text);
+    results.push_back({std::move(text), Prec::Atom, source[part].reads});
   }
   return bind(op, std::move(results));
+}
+
+std::string KernelPrinter::fromBits(const std::string& bits, const ScalarType& type, int width) {
+  const std::string name = typeName(type, width);
+  if (type.narrow == Narrow::Half) {
+    helpers_.add("from_half", type, width);
+    return fmt::format("from_half_{}({})", name, bits);
+  }
+  const std::string wide =
+      width == 1 ? fmt::format("(uint){}", bits) : fmt::format("convert_uint{}({})", width, bits);
+  return fmt::format("as_{}({} << 16)", name, wide);
+}
+
+std::string KernelPrinter::toBits(const std::string& value, const ScalarType& type, int width) {
+  if (type.narrow == Narrow::Half) {
+    helpers_.add("to_half", type, width);
+    return fmt::format("to_half_{}({})", typeName(type, width), value);
+  }
+  return width == 1 ? fmt::format("(ushort)(as_uint({}) >> 16)", value)
+                    : fmt::format("convert_ushort{0}(as_uint{0}({1}) >> 16)", width, value);
 }
 
 Status KernelPrinter::constant(mlir::Operation* op) {

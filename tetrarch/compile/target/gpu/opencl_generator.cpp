@@ -8,6 +8,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/abi/opencl_program.h"
+#include "tetrarch/compile/target/buffers.h"
 #include "tetrarch/compile/target/gpu/gpu_mapping.h"
 #include "tetrarch/compile/target/gpu/opencl_printer.h"
 
@@ -87,7 +88,8 @@ Status Program::add(const Task& task, const Cut& cut, const std::string& symbol)
   const std::string prefix = fmt::format("k{}_{}", program_.entries.size(), symbol);
   std::string identifier;
   for (char c : prefix) identifier += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  TET_ASSIGN_OR_RETURN(const MappedTask mapped, gpu::mapTask(task, cut, identifier, module_));
+  TET_ASSIGN_OR_RETURN(const MappedTask mapped, cut.plan.nests ? gpu::mapTask(task, cut, identifier, module_)
+                                                               : gpu::mapGeneral(task, identifier, module_));
   abi::OpenClEntry entry{.symbol = symbol,
                          .units = static_cast<uint64_t>(mapped.units),
                          .granularity = static_cast<uint64_t>(cut.plan.granularity),
@@ -134,18 +136,19 @@ std::optional<Cut> fromText(const Task& task, std::string_view text) {
   if (!choice) return std::nullopt;
   auto plan = planTile(*task.block, gpu::tileTarget(kMostRegisters), *choice);
   if (!plan) return std::nullopt;
-  return by_groups ? gpu::cutByGroups(*plan) : Cut{std::move(*plan)};
+  return by_groups ? gpu::cutByGroups(*plan) : gpu::cutByItems(std::move(*plan));
 }
 
 // The cuts worth comparing: one for each budget of registers that leads to another tile, and rows by
-// work-groups.
-Result<std::vector<Cut>> proposals(const Task& task) {
+// work-groups. What tiles cannot express has one way only, and its cut no plan.
+std::vector<Cut> proposals(const Task& task) {
   std::vector<Cut> cuts;
   for (int64_t registers : kRegisterBudgets) {
-    TET_ASSIGN_OR_RETURN(TilePlan plan, planTile(*task.block, gpu::tileTarget(registers)));
+    auto plan = planTile(*task.block, gpu::tileTarget(registers));
+    if (!plan) return {Cut{}};
     const bool known =
-        std::ranges::any_of(cuts, [&](const Cut& cut) { return cut.plan.choice == plan.choice; });
-    if (!known) cuts.push_back({std::move(plan)});
+        std::ranges::any_of(cuts, [&](const Cut& cut) { return cut.plan.choice == plan->choice; });
+    if (!known) cuts.push_back(gpu::cutByItems(std::move(*plan)));
     if (!cuts[0].plan.contraction) break;
   }
   if (auto groups = gpu::cutByGroups(cuts[0].plan)) cuts.push_back(std::move(*groups));
@@ -171,7 +174,7 @@ Result<Cut> Compiler::choose(const Task& task) const {
       if (auto cut = fromText(task, *text)) return std::move(*cut);
     }
   }
-  TET_ASSIGN_OR_RETURN(std::vector<Cut> cuts, proposals(task));
+  std::vector<Cut> cuts = proposals(task);
   if (!options_.measure || cuts.size() == 1) return std::move(cuts[0]);
   TET_ASSIGN_OR_RETURN(Cut best, fastest(task, std::move(cuts)));
   if (options_.cache.store) options_.cache.store(task.hash, kTarget, toText(best));
@@ -217,7 +220,7 @@ class OpenClGenerator : public CodeGenerator {
 
   // By doing it: the printer's tables say what has a spelling.
   Status supports(const Task& task) const override {
-    TET_ASSIGN_OR_RETURN(const std::vector<Cut> cuts, proposals(task));
+    const std::vector<Cut> cuts = proposals(task);
     Program program(task.block->getParentOp()->getContext());
     TET_RETURN_IF_ERROR(program.add(task, cuts[0], "task"));
     TET_RETURN_IF_ERROR(program.finish());
@@ -228,7 +231,10 @@ class OpenClGenerator : public CodeGenerator {
     Estimate estimate{.error = 1e-6};
     auto plan = planTile(*task.block, gpu::tileTarget(kRegisterBudgets[0]));
     if (!plan) {
-      estimate.seconds = INFINITY;
+      double bytes = 0;
+      for (mlir::MemRefType type : bufferTypes(*task.block))
+        bytes += static_cast<double>(type.getNumElements() * type.getElementTypeBitWidth()) / 8;
+      estimate.seconds = kPassSeconds + bytes / kBytesPerSecond;
       return estimate;
     }
     estimate.seconds = kPassSeconds * static_cast<double>(1 + plan->pads.size()) +

@@ -29,11 +29,6 @@ std::string pointerType(const View& view, std::string_view element) {
                             : fmt::format("{} {}{}*", view.space, constant, element);
 }
 
-// "vload_half8" and the like; `suffix` follows the width in stores.
-std::string access(std::string_view verb, int width, bool half, std::string_view suffix = "") {
-  return fmt::format("{}{}{}{}", verb, half ? "_half" : "", width == 1 ? "" : std::to_string(width), suffix);
-}
-
 }  // namespace
 
 void KernelPrinter::addTerm(Linear& sum, mlir::Value value, int64_t factor) {
@@ -116,31 +111,16 @@ Expr KernelPrinter::load(const View& view, const ScalarType& type, const Linear&
   const Expr index = print(at);
   const std::string pointer =
       at.constant == 0 && at.terms.empty() ? view.pointer : view.pointer + " + " + index.text;
-  const bool half = type.narrow == Narrow::Half;
-  if (half && width == 1) return {fmt::format("vload_half({}, {})", index.text, view.pointer)};
   const std::string plain = width == 1 ? fmt::format("{}[{}]", view.pointer, index.text)
-                                       : fmt::format("{}(0, {})", access("vload", width, half), pointer);
-  if (type.narrow == Narrow::BFloat) {
-    const std::string wide =
-        width == 1 ? fmt::format("(uint){}", plain) : fmt::format("convert_uint{}({})", width, plain);
-    return {fmt::format("as_{}({} << 16)", typeName(type, width), wide)};
-  }
-  return {plain};
+                                       : fmt::format("vload{}(0, {})", width, pointer);
+  return {type.narrow == Narrow::None ? plain : fromBits(plain, type, width)};
 }
 
 void KernelPrinter::store(const View& view, const ScalarType& type, const Linear& at, int width,
                           const Expr& value) {
   const Expr index = print(at);
-  std::string text = value.text;
-  if (type.narrow == Narrow::BFloat) {
-    text = width == 1 ? fmt::format("(ushort)(as_uint({}) >> 16)", text)
-                      : fmt::format("convert_ushort{0}(as_uint{0}({1}) >> 16)", width, text);
-  }
-  if (type.narrow == Narrow::Half) {
-    line(fmt::format("{}({}, {}, {});", access("vstore", width, true, "_rte"), text,
-                     width == 1 ? index.text : "0",
-                     width == 1 ? view.pointer : view.pointer + " + " + index.text));
-  } else if (width == 1) {
+  const std::string text = type.narrow == Narrow::None ? value.text : toBits(value.text, type, width);
+  if (width == 1) {
     line(fmt::format("{}[{}] = {};", view.pointer, index.text, text));
   } else {
     line(fmt::format("vstore{}({}, 0, {} + {});", width, text, view.pointer, index.text));
@@ -189,13 +169,38 @@ Status KernelPrinter::declareMemory(mlir::Value memref, std::string_view space, 
   TET_ASSIGN_OR_RETURN(const ScalarType element, type(memref));
   TET_ASSIGN_OR_RETURN(auto strides, staticStrides(memref_type));
   const std::string named = name(memref, fallback);
-  const std::string storage = element.narrow == Narrow::Half ? "ushort" : element.storage;
-  line(fmt::format("{}{}{} {}[{}] __attribute__((aligned(64)));", space, space.empty() ? "" : " ", storage,
-                   named, std::max<int64_t>(1, memref_type.getNumElements())));
-  const std::string pointer = element.narrow == Narrow::Half
-                                  ? fmt::format("(({} half*){})", space.empty() ? "__private" : space, named)
-                                  : named;
-  views_[memref] = {.pointer = pointer, .space = std::string(space), .strides = std::move(strides)};
+  line(fmt::format("{}{}{} {}[{}] __attribute__((aligned(64)));", space, space.empty() ? "" : " ",
+                   element.storage, named, std::max<int64_t>(1, memref_type.getNumElements())));
+  views_[memref] = {.pointer = named, .space = std::string(space), .strides = std::move(strides)};
+  return {};
+}
+
+// A table of constants, outside of all kernels. Narrow floats are spelled as their bits.
+Status KernelPrinter::constantTable(mlir::memref::GetGlobalOp get) {
+  auto global = mlir::SymbolTable::lookupNearestSymbolFrom<mlir::memref::GlobalOp>(get, get.getNameAttr());
+  auto values = global ? mlir::dyn_cast_or_null<mlir::ElementsAttr>(global.getConstantInitValue())
+                       : mlir::ElementsAttr();
+  if (!values) return declined(get, "it is no table of constants");
+  TET_ASSIGN_OR_RETURN(const ScalarType element, type(get.getResult()));
+  TET_ASSIGN_OR_RETURN(auto strides, staticStrides(get.getType()));
+  std::string text;
+  auto append = [&](const std::string& value) { text += (text.empty() ? "" : ", ") + value; };
+  if (element.is_float) {
+    for (const llvm::APFloat& value : values.getValues<llvm::APFloat>())
+      append(element.narrow == Narrow::None
+                 ? literal(mlir::FloatAttr::get(elementOf(get.getType()), value), element, false)
+                 : std::to_string(value.bitcastToAPInt().getZExtValue()));
+  } else {
+    for (const llvm::APInt& value : values.getValues<llvm::APInt>())
+      append(element.is_bool
+                 ? (value.isZero() ? "0" : "1")
+                 : literal(mlir::IntegerAttr::get(elementOf(get.getType()), value), element, false));
+  }
+  const std::string name = get.getName().str();
+  helpers_.addText(
+      fmt::format("__constant {} {}[{}] = {{{}}};", element.storage, name, values.getNumElements(), text));
+  views_[get.getResult()] = {
+      .pointer = name, .space = "__constant", .read_only = true, .strides = std::move(strides)};
   return {};
 }
 
@@ -257,6 +262,7 @@ Status KernelPrinter::memory(mlir::Operation* op, bool& known) {
         return storeVector(write.getValueToStore(), write.getBase(), write.getIndices());
       })
       .Case([&](memref::AllocaOp alloca) { return declareMemory(alloca.getResult(), "", "scratch"); })
+      .Case([&](memref::GetGlobalOp get) { return constantTable(get); })
       .Case([&](memref::ViewOp) { return bytesView(op); })
       .Case([&](memref::CastOp cast) { return sameOffset(cast.getSource()); })
       .Case([&](memref::AssumeAlignmentOp assume) { return sameOffset(assume.getMemref()); })

@@ -101,6 +101,14 @@ constexpr auto kHelpers = std::to_array<Helper>({
     {"ceil_div",
      "static inline $T ceil_div_$T($T a, $T b) { return a / b + (a % b != 0 && (a < 0) == (b < 0)); }"},
     {"trailing_zeros", "static inline $T trailing_zeros_$T($T a) { return popcount(($T)(~a & (a - 1))); }"},
+    {"from_half",
+     "static inline $T from_half_$T($V bits) { return vload_half$W(0, (const __private half*)&bits); }"},
+    {"to_half",
+     "static inline $V to_half_$T($T x) {\n"
+     "  $V bits;\n"
+     "  vstore_half$W_rte(x, 0, (__private half*)&bits);\n"
+     "  return bits;\n"
+     "}"},
     {"round_half",
      "static inline $T round_half_$T($T x) {\n"
      "  $V bits;\n"

@@ -8,8 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "tetrarch/compile/target/gpu/buffer_roots.h"
 #include "tetrarch/compile/target/gpu/mlir_text.h"
 #include "tetrarch/compile/target/gpu/opencl_printer_impl.h"
 
@@ -41,12 +40,6 @@ std::string identifier(llvm::StringRef wanted) {
   return text;
 }
 
-// The memref at the far end of a chain of views.
-mlir::Value rootOf(mlir::Value memref) {
-  while (auto view = memref.getDefiningOp<mlir::ViewLikeOpInterface>()) memref = view.getViewSource();
-  return memref;
-}
-
 // int holds every index unless a buffer is too big for it or an index comes from a 64-bit value.
 bool needsWideIndex(gpu::GPUFuncOp kernel) {
   constexpr int64_t kLimit = int64_t{1} << 30;
@@ -64,17 +57,6 @@ bool needsWideIndex(gpu::GPUFuncOp kernel) {
       wide |= std::abs(constant.value()) >= kLimit;
   });
   return wide;
-}
-
-void collectWritten(gpu::GPUFuncOp kernel, llvm::DenseSet<mlir::Value>& written) {
-  kernel.walk([&](mlir::MemoryEffectOpInterface op) {
-    llvm::SmallVector<mlir::MemoryEffects::EffectInstance> effects;
-    op.getEffects(effects);
-    for (const auto& effect : effects) {
-      if (mlir::isa<mlir::MemoryEffects::Write>(effect.getEffect()) && effect.getValue())
-        written.insert(rootOf(effect.getValue()));
-    }
-  });
 }
 
 char dimensionName(gpu::Dimension dimension) { return "xyz"[static_cast<int>(dimension)]; }
@@ -435,7 +417,7 @@ Result<std::string> KernelPrinter::print(gpu::GPUFuncOp kernel) {
   if (!kernel.isKernel())
     return unimplemented("gpu.func {} is not a kernel, and only kernels are printed", kernel.getName().str());
   wide_index_ = needsWideIndex(kernel);
-  collectWritten(kernel, written_);
+  compile::gpu::collectWritten(kernel, written_);
   TET_ASSIGN_OR_RETURN(const std::string head, signature(kernel));
   Status done = attributions(kernel);
   if (done.ok()) done = block(kernel.getBody().front());

@@ -11,7 +11,8 @@
 //     long where a buffer or a value needs more. i1 is bool, in vectors an int mask of 0 and -1.
 //   - f16 and bf16 are held in a float that has been rounded to them and stored in two bytes, so no device
 //   extension
-//     is needed (vload_half and vstore_half are in the core).
+//     is needed: vload_half and vstore_half are in the core. They are used on private memory only, since not
+//     every driver takes a pointer to them that is aligned to one element.
 //   - A vector of any shape is a list of OpenCL vectors: rows of its last dimension, each cut into 16, 8, 4,
 //   2, 1.
 //   - A memref is a pointer and a linear index. Kernel arguments must not alias (they are `restrict`).

@@ -13,6 +13,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
@@ -39,7 +40,7 @@ struct Linear {
 // A memref: element `offset + index · strides` of `pointer`.
 struct View {
   std::string pointer;
-  std::string space;  // "__global", "__local" or "" (private)
+  std::string space;  // "__global", "__constant", "__local" or "" (private)
   bool read_only = false;
   Linear offset;
   llvm::SmallVector<int64_t> strides;
@@ -97,12 +98,15 @@ class KernelPrinter {
   Expr fillText(std::string_view text, Prec prec, llvm::ArrayRef<Expr> operands, const ScalarType& type,
                 int width, bool as_unsigned);
   Expr finish(Expr expr, const ScalarType& type, int width, Finish finish, int operand_bits);
+  // Narrow floats between memory, where they are bits in a ushort, and a float.
+  std::string fromBits(const std::string& bits, const ScalarType& type, int width);
+  std::string toBits(const std::string& value, const ScalarType& type, int width);
   Expr convert(const Expr& expr, const ScalarType& from, const ScalarType& to, int width);
 
   // opencl_memory.cpp: memref ops and vector loads and stores.
   Status memory(mlir::Operation* op, bool& known);
   Status view(mlir::Operation* op, mlir::Value source, Linear offset);
-  Status alloca(mlir::Operation* op);
+  Status constantTable(mlir::memref::GetGlobalOp get);
   Status bytesView(mlir::Operation* op);
   Result<View*> viewOf(mlir::Value memref);
   Result<Linear> address(mlir::Value memref, mlir::ValueRange indices);

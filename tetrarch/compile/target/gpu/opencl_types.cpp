@@ -54,7 +54,7 @@ Result<ScalarType> scalarType(mlir::Type type, bool wide_index) {
   type = elementOf(type);
   if (type.isF32()) return floating("float", "float", 32);
   if (type.isF64()) return floating("double", "double", 64);
-  if (type.isF16()) return floating("float", "half", 32, Narrow::Half);
+  if (type.isF16()) return floating("float", "ushort", 32, Narrow::Half);
   if (type.isBF16()) return floating("float", "ushort", 32, Narrow::BFloat);
   if (type.isIndex()) {
     ScalarType index = wide_index ? integer("long", 64) : integer("int", 32);
@@ -76,7 +76,8 @@ std::string typeName(const ScalarType& type, int width) {
 }
 
 std::string unsignedName(const ScalarType& type, int width) {
-  return width == 1 ? type.as_unsigned : fmt::format("{}{}", type.as_unsigned, width);
+  if (width == 1) return type.as_unsigned;
+  return fmt::format("{}{}", type.is_bool ? "uint" : type.as_unsigned, width);  // a mask of ints
 }
 
 llvm::SmallVector<int> partWidths(mlir::Type type) {

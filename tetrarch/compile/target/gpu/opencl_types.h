@@ -14,7 +14,7 @@ enum class Narrow { None, Half, BFloat };
 
 struct ScalarType {
   std::string name;         // of a value: "float"
-  std::string storage;      // of an element in memory: "half"
+  std::string storage;      // of an element in memory: "ushort" of narrow floats
   std::string as_unsigned;  // of the same width, "" for floats
   int bits = 0;             // of the value in C
   bool is_float = false;

@@ -61,6 +61,10 @@ std::string_view combine(vector::CombiningKind kind) {
       return "max($0, $1)";
     case vector::CombiningKind::MINSI:
       return "min($0, $1)";
+    case vector::CombiningKind::MAXUI:
+      return "max($u0, $u1)";
+    case vector::CombiningKind::MINUI:
+      return "min($u0, $u1)";
     case vector::CombiningKind::AND:
       return "($0) & ($1)";
     case vector::CombiningKind::OR:
@@ -215,8 +219,9 @@ Status KernelPrinter::reduction(mlir::Operation* op) {
                       : text.ends_with("* $1") ? Prec::Mul
                       : text.starts_with("(")  ? Prec::Or
                                                : Prec::Atom;
-    return finish(fillText(text, prec, {a, b}, element, width, false), element, width, Finish::Rounded,
-                  element.bits);
+    const bool as_unsigned = text.find("$u") != std::string_view::npos;
+    return finish(fillText(text, prec, {a, b}, element, width, as_unsigned), element, width,
+                  as_unsigned ? Finish::Signed : Finish::Rounded, element.bits);
   };
   const std::string named = name(reduction.getResult(), "sum");
   Expr total;
