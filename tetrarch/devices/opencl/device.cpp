@@ -102,6 +102,11 @@ Description::Description(uint32_t index, const FoundDevice& found, const DeviceO
   }
 }
 
+uint64_t nextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 tet_status give(const Status& status, tet_error* error) {
   if (status.ok()) return TET_OK;
   const auto code = static_cast<tet_status>(status.code());

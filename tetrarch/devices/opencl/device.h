@@ -42,6 +42,10 @@ class Description {
   tet_device_info info_ = {};
 };
 
+// Never twice the same in a process: tells memory apart that drivers may give the same handle one after the
+// other.
+uint64_t nextNumber();
+
 tet_status give(const Status& status, tet_error* error);
 
 }  // namespace tetrarch::opencl
@@ -100,6 +104,7 @@ struct tet_buffer {
 
   tet_device* device = nullptr;
   cl_mem memory = nullptr;
+  const uint64_t number = tetrarch::opencl::nextNumber();
   std::byte* host = nullptr;  // null where the host cannot see it
   uint64_t bytes = 0;
   bool is_slice = false, owns_host = false, counted = false;

@@ -74,6 +74,7 @@ Status tet_module::build() {
 }
 
 Status tet_module::createKernels() {
+  constexpr uint64_t kNotSet = UINT64_MAX;
   for (const OpenClEntry& entry : source_.entries) {
     auto kernel = std::make_unique<tet_kernel>();
     kernel->device = device;
@@ -85,6 +86,7 @@ Status tet_module::createKernels() {
       TET_RETURN_IF_ERROR(
           device->check(code, fmt::format("task {}: making kernel {}", entry.symbol, pass.kernel)));
       kernels_.back()->passes.push_back(made);
+      kernels_.back()->set.emplace_back(pass.arguments.size(), kNotSet);
     }
   }
   return {};

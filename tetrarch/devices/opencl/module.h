@@ -16,6 +16,8 @@ struct tet_kernel {
   std::vector<cl_kernel> passes;  // one per pass of the entry
   // Arguments are state of a cl_kernel: held from the first argument to the enqueue.
   std::mutex mutex;
+  // What each argument of each pass is set to (see tet_queue::setArgument); replays set none again.
+  std::vector<std::vector<uint64_t>> set;
 };
 
 struct tet_module {

@@ -168,29 +168,39 @@ Status tet_queue::growWorkspace(uint64_t bytes) {
   if (workspace_) cl().ReleaseMemObject(workspace_);  // commands that use it keep it until they are done
   workspace_ = larger;
   workspace_bytes_ = bytes;
+  workspace_number_ = tetrarch::opencl::nextNumber();
+  return {};
+}
+
+Status tet_queue::setArgument(const tet_launch& l, size_t pass, cl_uint index, uint64_t item_end,
+                              uint64_t& set) {
+  const tetrarch::abi::OpenClPass& what = l.kernel->entry->passes[pass];
+  const tetrarch::abi::OpenClArgument& argument = what.arguments[index];
+  const auto end = static_cast<cl_long>(item_end);
+  uint64_t wanted = item_end;
+  const void* value = &end;
+  size_t size = sizeof end;
+  if (argument.kind == TET_OPENCL_BUFFER) {
+    wanted = l.buffers[argument.value]->number;
+    value = &l.buffers[argument.value]->memory;
+    size = sizeof(cl_mem);
+  } else if (argument.kind == TET_OPENCL_WORKSPACE) {
+    wanted = workspace_number_;
+    value = &workspace_;
+    size = sizeof(cl_mem);
+  }
+  if (set == wanted) return {};
+  set = UINT64_MAX;  // unknown, should the driver refuse
+  const cl_int code = cl().SetKernelArg(l.kernel->passes[pass], index, size, value);
+  TET_RETURN_IF_ERROR(device->check(code, fmt::format("argument {} of kernel {}", index, what.kernel)));
+  set = wanted;
   return {};
 }
 
 Status tet_queue::setArguments(const tet_launch& l, size_t pass, uint64_t item_end) {
-  cl_kernel kernel = l.kernel->passes[pass];
-  cl_uint index = 0;
-  for (const tetrarch::abi::OpenClArgument& argument : l.kernel->entry->passes[pass].arguments) {
-    const auto end = static_cast<cl_long>(item_end);
-    cl_int code = CL_SUCCESS;
-    switch (argument.kind) {
-      case TET_OPENCL_BUFFER:
-        code = cl().SetKernelArg(kernel, index, sizeof(cl_mem), &l.buffers[argument.value]->memory);
-        break;
-      case TET_OPENCL_WORKSPACE:
-        code = cl().SetKernelArg(kernel, index, sizeof(cl_mem), &workspace_);
-        break;
-      default:
-        code = cl().SetKernelArg(kernel, index, sizeof end, &end);
-    }
-    TET_RETURN_IF_ERROR(device->check(
-        code, fmt::format("argument {} of kernel {}", index, l.kernel->entry->passes[pass].kernel)));
-    ++index;
-  }
+  std::vector<uint64_t>& set = l.kernel->set[pass];
+  for (cl_uint index = 0; index < set.size(); ++index)
+    TET_RETURN_IF_ERROR(setArgument(l, pass, index, item_end, set[index]));
   return {};
 }
 
@@ -203,9 +213,11 @@ Status tet_queue::enqueuePass(const tet_launch& l, size_t pass, cl_event* event)
   const size_t global = (items + local - 1) / local * local;
   std::lock_guard lock(l.kernel->mutex);
   TET_RETURN_IF_ERROR(setArguments(l, pass, begin + items));
-  return device->check(cl().EnqueueNDRangeKernel(queue_, l.kernel->passes[pass], 1, &begin, &global, &local,
-                                                 0, nullptr, event),
-                       fmt::format("launching kernel {}", what.kernel));
+  const cl_int code = cl().EnqueueNDRangeKernel(queue_, l.kernel->passes[pass], 1, &begin, &global, &local, 0,
+                                                nullptr, event);
+  if (code == CL_SUCCESS) [[likely]]
+    return {};
+  return device->check(code, fmt::format("launching kernel {}", what.kernel));
 }
 
 Status tet_queue::enqueue(const tet_launch& l) {
@@ -263,13 +275,15 @@ void CL_CALLBACK tet_queue::markerReached(cl_event event, cl_int status, void* u
 }
 
 Status tet_queue::signal(tet_signal* signal, uint64_t value) {
-  if (Status before = state_->failure(); !before.ok()) {
-    signal->fail(before);  // whoever waits must hear of it
-    return before;
-  }
+  Status status = state_->failure();
+  if (status.ok()) status = keep(enqueueMarker(signal, value));
+  if (!status.ok()) signal->fail(status);  // whoever waits must hear of it
+  return status;
+}
+
+Status tet_queue::enqueueMarker(tet_signal* signal, uint64_t value) {
   cl_event event = nullptr;
-  TET_RETURN_IF_ERROR(
-      keep(device->check(cl().EnqueueMarkerWithWaitList(queue_, 0, nullptr, &event), "a signal")));
+  TET_RETURN_IF_ERROR(device->check(cl().EnqueueMarkerWithWaitList(queue_, 0, nullptr, &event), "a signal"));
   auto marker = std::make_unique<Marker>(state_, signal, value, sequence_);
   {
     std::lock_guard lock(state_->mutex);

@@ -70,13 +70,17 @@ struct tet_queue {
   tetrarch::Status enqueue(const tet_launch& launch);
   tetrarch::Status enqueuePass(const tet_launch& launch, size_t pass, cl_event* event);
   tetrarch::Status setArguments(const tet_launch& launch, size_t pass, uint64_t item_end);
+  // Sets an argument unless `set` says that it has this value: a buffer's number, or the number itself.
+  tetrarch::Status setArgument(const tet_launch& launch, size_t pass, cl_uint index, uint64_t item_end,
+                               uint64_t& set);
   tetrarch::Status growWorkspace(uint64_t bytes);
+  tetrarch::Status enqueueMarker(tet_signal* signal, uint64_t value);
 
   cl_command_queue queue_ = nullptr;
   std::shared_ptr<State> state_;
   uint64_t sequence_ = 0;  // of launches
   cl_mem workspace_ = nullptr;
-  uint64_t workspace_bytes_ = 0;
+  uint64_t workspace_bytes_ = 0, workspace_number_ = 0;
   std::mutex waits_mutex_;
   std::vector<std::weak_ptr<PendingWait>> waits_;
 };
