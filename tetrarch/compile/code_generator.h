@@ -81,6 +81,9 @@ struct CodegenOptions {
   TuningCache cache;
   int threads = 1;  // that the generator may use for itself, and that launches will use
   std::function<void(size_t done, size_t total, std::string_view what)> progress;  // may be empty
+  // How long candidates are compiled and measured in all. Tasks whose turn has not come by then get the
+  // default choice, which is not remembered.
+  double search_seconds = 20;
 };
 
 // Implementations are stateless: const members may be called from several threads, each with its own MLIR

@@ -287,6 +287,10 @@ Result<std::unique_ptr<tet_buffer>> tet_buffer::allocate(tet_device* device, uin
   buffer->owns_host = true;
   TET_ASSIGN_OR_RETURN(buffer->memory,
                        createBuffer(device, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, rounded, host));
+  // Work that is still under way keeps the memory object, and with it the memory.
+  auto free_host = [](cl_mem, void* memory) { std::free(memory); };
+  if (cl().SetMemObjectDestructorCallback(buffer->memory, free_host, host) == CL_SUCCESS)
+    buffer->owns_host = false;
   return buffer;
 }
 

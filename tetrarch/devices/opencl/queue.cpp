@@ -330,8 +330,11 @@ Status tet_queue::flush() {
 }
 
 Status tet_queue::finish() {
+  // Also on a device that is lost: what still runs there uses memory that the caller may free after this.
+  if (!device->checkAlive().ok()) releaseWaits();
+  const cl_int code = cl().Finish(queue_);
   TET_RETURN_IF_ERROR(device->checkAlive());
-  TET_RETURN_IF_ERROR(keep(device->check(cl().Finish(queue_), "finishing the work")));
+  TET_RETURN_IF_ERROR(keep(device->check(code, "finishing the work")));
   state_->writeReceipts(UINT64_MAX);
   std::unique_lock lock(state_->mutex);
   state_->changed.wait(lock, [this] { return state_->outstanding == 0; });

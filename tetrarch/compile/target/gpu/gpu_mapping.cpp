@@ -16,8 +16,7 @@ using mlir::Value;
 // 16 floats: what a register tile loads of a packed panel at once, on any device. Drivers split it as they
 // need.
 constexpr int64_t kVectorBytes = 64;
-// The work-group of a row that is reduced in local memory, and how much of that every device has.
-constexpr int64_t kRowGroup = 64;
+// Local memory that every device has.
 constexpr int64_t kLocalBytes = 32 << 10;
 
 class TaskMapper {
@@ -144,9 +143,9 @@ Cut cutByItems(TilePlan plan) {
   return {std::move(plan), 0, small ? kSmallGroup : 0};
 }
 
-std::optional<Cut> cutByGroups(const TilePlan& plan) {
-  if (!canCooperate(plan) || groupSharedBytes(plan, kRowGroup) > kLocalBytes) return std::nullopt;
-  return Cut{plan, kRowGroup, kRowGroup};
+std::optional<Cut> cutByGroups(const TilePlan& plan, int64_t items) {
+  if (!canCooperate(plan) || groupSharedBytes(plan, items) > kLocalBytes) return std::nullopt;
+  return Cut{plan, items, items};
 }
 
 Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& prefix,

@@ -49,9 +49,9 @@ struct Cut {
   int64_t local = 0;  // work-group size; 0: the device's choice
 };
 Cut cutByItems(TilePlan plan);
-// The same rows by work-groups, where the task reduces over rows and a group's local memory holds what they
-// need.
-std::optional<Cut> cutByGroups(const TilePlan& plan);
+// The same rows by work-groups of `items`, a power of two, where the task reduces over rows and a group's
+// local memory holds what they need.
+std::optional<Cut> cutByGroups(const TilePlan& plan, int64_t items);
 
 // Adds the kernels of `task`, cut as `cut` says, to `module`; their names begin with `prefix`.
 Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& prefix,

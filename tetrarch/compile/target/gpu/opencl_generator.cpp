@@ -1,13 +1,18 @@
 // The code generator "opencl": tasks mapped to kernels, printed as OpenCL C, packed into a blob of format
 // "opencl-c".
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/abi/opencl_program.h"
+#include "tetrarch/base/trace.h"
 #include "tetrarch/compile/target/buffers.h"
 #include "tetrarch/compile/target/gpu/gpu_mapping.h"
 #include "tetrarch/compile/target/gpu/opencl_printer.h"
@@ -26,6 +31,7 @@ constexpr std::string_view kTarget = "opencl";
 // hold 8 of them (a ninth costs little, and 7 rows divide the sizes of many networks), those with AVX-512 32.
 constexpr int64_t kRegisterBudgets[] = {9, 8, 32};
 constexpr int64_t kMostRegisters = 32;
+constexpr int64_t kMostItems = 1024;  // of a work-group
 
 // A device that is not known yet, for estimate().
 constexpr double kFlopsPerSecond = 80e9;
@@ -121,22 +127,36 @@ Result<CodeBlob> Program::finish() {
   return blob;
 }
 
-constexpr std::string_view kByGroups = " by groups";
+// Work-group sizes to try: 0 is the device's own choice, which suits work-items with large tiles.
+constexpr int64_t kTileGroups[] = {0, 32, 128}, kSmallGroups[] = {64, 16, 256}, kRowGroups[] = {64, 256};
+// Work-groups that a processor should have at least for each of its compute units.
+constexpr int64_t kGroupsPerUnit = 2;
+// Tasks are worth a search that make up so much of the estimated time, the longest first.
+constexpr double kWorthSearching = 0.98;
 
-// What the tuning cache keeps of a cut.
+// What the tuning cache keeps of a cut: "rows=… unit_columns=… local=64", or "… group=64" for rows by groups.
 std::string toText(const Cut& cut) {
-  return toString(cut.plan.choice) + std::string(cut.group > 0 ? kByGroups : "");
+  return fmt::format("{} {}={}", toString(cut.plan.choice), cut.group > 0 ? "group" : "local", cut.local);
 }
 
 // Nothing when the text is not of this task and this version, which is then measured anew.
 std::optional<Cut> fromText(const Task& task, std::string_view text) {
-  const bool by_groups = text.ends_with(kByGroups);
-  if (by_groups) text.remove_suffix(kByGroups.size());
-  auto choice = tileChoiceFromString(text);
-  if (!choice) return std::nullopt;
+  const size_t space = std::min(text.rfind(' '), text.size());
+  const std::string_view last = text.substr(std::min(space + 1, text.size()));
+  auto choice = tileChoiceFromString(text.substr(0, space));
+  const size_t equals = std::min(last.find('='), last.size());
+  int64_t items = -1;
+  const std::string_view number = last.substr(std::min(equals + 1, last.size()));
+  std::from_chars(number.data(), number.data() + number.size(), items);
+  if (!choice || items < 0 || items > kMostItems) return std::nullopt;
   auto plan = planTile(*task.block, gpu::tileTarget(kMostRegisters), *choice);
   if (!plan) return std::nullopt;
-  return by_groups ? gpu::cutByGroups(*plan) : gpu::cutByItems(std::move(*plan));
+  if (last.substr(0, equals) == "group" && std::has_single_bit(static_cast<uint64_t>(items)))
+    return gpu::cutByGroups(*plan, items);
+  if (last.substr(0, equals) != "local") return std::nullopt;
+  Cut cut = gpu::cutByItems(std::move(*plan));
+  cut.local = items;
+  return cut;
 }
 
 // The cuts worth comparing: one for each budget of registers that leads to another tile, and rows by
@@ -151,64 +171,148 @@ std::vector<Cut> proposals(const Task& task) {
     if (!known) cuts.push_back(gpu::cutByItems(std::move(*plan)));
     if (!cuts[0].plan.contraction) break;
   }
-  if (auto groups = gpu::cutByGroups(cuts[0].plan)) cuts.push_back(std::move(*groups));
+  if (auto groups = gpu::cutByGroups(cuts[0].plan, kRowGroups[0])) cuts.push_back(std::move(*groups));
+  return cuts;
+}
+
+// The same cut in work-groups of other sizes, as far as enough groups remain for `compute_units`.
+std::vector<Cut> otherGroups(const Cut& cut, int64_t compute_units) {
+  std::vector<Cut> cuts;
+  if (!cut.plan.nests) return cuts;
+  if (cut.group > 0) {
+    for (int64_t items : kRowGroups) {
+      auto other = gpu::cutByGroups(cut.plan, items);
+      if (items != cut.group && other) cuts.push_back(std::move(*other));
+    }
+    return cuts;
+  }
+  for (int64_t items : cut.local == 0 ? kTileGroups : kSmallGroups) {
+    if (items == cut.local || cut.plan.units < items * compute_units * kGroupsPerUnit) continue;
+    cuts.push_back(cut);
+    cuts.back().local = items;
+  }
   return cuts;
 }
 
 class Compiler {
  public:
-  Compiler(std::span<const Task> tasks, const CodegenOptions& options) : tasks_(tasks), options_(options) {}
+  Compiler(const CodeGenerator& generator, std::span<const Task> tasks, const CodegenOptions& options)
+      : generator_(generator), tasks_(tasks), options_(options) {}
   Result<CodeBlob> compile();
 
  private:
-  Result<Cut> choose(const Task& task) const;
-  Result<Cut> fastest(const Task& task, std::vector<Cut> cuts) const;
+  // How each task is cut: as remembered, as measured while the time for that lasts, else by default.
+  Status choose();
+  std::optional<Cut> remembered(const Task& task) const;
+  std::vector<const Task*> worthSearching() const;
+  Status search(const Task& task);
+  // The fastest of some cuts, in one program; cuts that the device refuses do not count.
+  struct Timed {
+    size_t cut = 0;
+    double seconds = INFINITY;
+  };
+  Result<Timed> fastest(const Task& task, std::span<const Cut> cuts) const;
 
+  const CodeGenerator& generator_;
   std::span<const Task> tasks_;
   const CodegenOptions& options_;
+  std::unordered_map<uint64_t, Cut> cuts_;  // by the task's hash
 };
 
-Result<Cut> Compiler::choose(const Task& task) const {
-  if (options_.cache.load) {
-    if (auto text = options_.cache.load(task.hash, kTarget)) {
-      if (auto cut = fromText(task, *text)) return std::move(*cut);
-    }
-  }
-  std::vector<Cut> cuts = proposals(task);
-  if (!options_.measure || cuts.size() == 1) return std::move(cuts[0]);
-  TET_ASSIGN_OR_RETURN(Cut best, fastest(task, std::move(cuts)));
-  if (options_.cache.store) options_.cache.store(task.hash, kTarget, toText(best));
-  return best;
+std::optional<Cut> Compiler::remembered(const Task& task) const {
+  if (!options_.cache.load) return std::nullopt;
+  const auto text = options_.cache.load(task.hash, kTarget);
+  return text ? fromText(task, *text) : std::nullopt;
 }
 
-Result<Cut> Compiler::fastest(const Task& task, std::vector<Cut> cuts) const {
+Status Compiler::choose() {
+  for (const Task& task : tasks_) {
+    if (cuts_.contains(task.hash)) continue;
+    if (auto cut = remembered(task)) cuts_.emplace(task.hash, std::move(*cut));
+  }
+  const std::vector<const Task*> open = worthSearching();
+  const int64_t begin = nowNs();
+  for (const auto& [i, task] : llvm::enumerate(open)) {
+    if (static_cast<double>(nowNs() - begin) * 1e-9 >= options_.search_seconds) break;
+    const Status found = search(*task);
+    if (!found.ok()) return found.withContext(task->name);
+    if (options_.progress) options_.progress(i + 1, open.size(), kTarget);
+  }
+  return {};
+}
+
+// Tasks without a choice for which there are several, the longest first.
+std::vector<const Task*> Compiler::worthSearching() const {
+  std::vector<std::pair<double, const Task*>> open;
+  std::unordered_set<uint64_t> seen;
+  double total = 0, covered = 0;
+  for (const Task& task : tasks_) {
+    if (!seen.insert(task.hash).second) continue;
+    const double seconds = generator_.estimate(task).seconds;
+    total += seconds;
+    if (options_.measure && !cuts_.contains(task.hash)) open.emplace_back(seconds, &task);
+  }
+  std::ranges::stable_sort(open, std::ranges::greater(), &std::pair<double, const Task*>::first);
+  std::vector<const Task*> worth;
+  for (const auto& [seconds, task] : open) {
+    if (covered >= kWorthSearching * total) break;
+    covered += seconds;
+    worth.push_back(task);
+  }
+  return worth;
+}
+
+// Registers first, then, for the best of those, the size of work-groups.
+Status Compiler::search(const Task& task) {
+  std::vector<Cut> cuts = proposals(task);
+  if (cuts.size() == 1 && otherGroups(cuts[0], options_.threads).empty()) return {};
+  TET_ASSIGN_OR_RETURN(const Timed tile, fastest(task, cuts));
+  Cut best = cuts[tile.cut];
+  double seconds = tile.seconds;
+  for (const Cut& other : otherGroups(best, options_.threads)) {
+    const auto timed = fastest(task, {&other, 1});
+    if (timed && timed->seconds < seconds) best = other, seconds = timed->seconds;
+  }
+  if (options_.cache.store) options_.cache.store(task.hash, kTarget, toText(best));
+  cuts_.emplace(task.hash, std::move(best));
+  return {};
+}
+
+Result<Compiler::Timed> Compiler::fastest(const Task& task, std::span<const Cut> cuts) const {
   Program program(task.block->getParentOp()->getContext());
   for (size_t i = 0; i < cuts.size(); ++i) {
     TET_RETURN_IF_ERROR(program.add(task, cuts[i], fmt::format("candidate{}", i)));
   }
   TET_ASSIGN_OR_RETURN(const CodeBlob blob, program.finish());
-  size_t best = 0;
-  double best_seconds = INFINITY;
+  Timed best;
+  Status refused;
   for (size_t i = 0; i < cuts.size(); ++i) {
-    TET_ASSIGN_OR_RETURN(const double seconds, options_.measure(blob, i, task));
-    if (seconds < best_seconds) best = i, best_seconds = seconds;
+    const auto seconds = options_.measure(blob, i, task);
+    if (!seconds) {
+      refused = seconds.error();
+    } else if (*seconds < best.seconds) {
+      best = {i, *seconds};
+    }
   }
-  return std::move(cuts[best]);
+  if (best.seconds == INFINITY) return propagate(refused);
+  return best;
 }
 
 Result<CodeBlob> Compiler::compile() {
+  TET_RETURN_IF_ERROR(choose());
   Program program(tasks_[0].block->getParentOp()->getContext());
   std::unordered_map<uint64_t, size_t> entry_of;
   for (size_t i = 0; i < tasks_.size(); ++i) {
-    auto [known, is_new] = entry_of.try_emplace(tasks_[i].hash, i);
-    if (is_new) {
-      auto cut = choose(tasks_[i]);
-      Status added = cut ? program.add(tasks_[i], *cut, tasks_[i].name) : cut.error();
-      if (!added.ok()) return propagate(added.withContext(tasks_[i].name));
-    } else {
-      program.addAlias(tasks_[i].name, known->second);
+    const Task& task = tasks_[i];
+    auto [known, is_new] = entry_of.try_emplace(task.hash, i);
+    if (!is_new) {
+      program.addAlias(task.name, known->second);
+      continue;
     }
-    if (options_.progress) options_.progress(i + 1, tasks_.size(), kTarget);
+    auto chosen = cuts_.find(task.hash);
+    const Status added =
+        program.add(task, chosen != cuts_.end() ? chosen->second : proposals(task)[0], task.name);
+    if (!added.ok()) return propagate(added.withContext(task.name));
   }
   return program.finish();
 }
@@ -246,7 +350,7 @@ class OpenClGenerator : public CodeGenerator {
                                         const CodegenOptions& options) const override {
     std::vector<CodeBlob> blobs;
     if (tasks.empty()) return blobs;
-    TET_ASSIGN_OR_RETURN(CodeBlob blob, Compiler(tasks, options).compile());
+    TET_ASSIGN_OR_RETURN(CodeBlob blob, Compiler(*this, tasks, options).compile());
     blobs.push_back(std::move(blob));
     return blobs;
   }

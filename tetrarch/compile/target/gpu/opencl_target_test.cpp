@@ -225,7 +225,7 @@ TEST_F(OpenClTarget, GathersAndReductions) {
 TEST_F(OpenClTarget, RowsByGroups) {
   CodegenOptions by_groups;
   by_groups.cache.load = [](uint64_t, std::string_view) {
-    return "rows=0 vectors=0 unit_rows=0 unit_columns=0 by groups";
+    return "rows=0 vectors=0 unit_rows=0 unit_columns=0 group=64";
   };
   std::vector<Task> tasks = parseFile(TETRARCH_TILE_TESTS "/minilm.mlir");
   std::erase_if(tasks, [](const Task& task) { return task.name != "softmax" && task.name != "layernorm"; });
@@ -271,6 +271,43 @@ TEST_F(OpenClTarget, MeasuresTilesOnceAndRemembers) {
   ASSERT_TRUE(second.has_value());
   EXPECT_EQ(measured, before);
   EXPECT_EQ(first->front().bytes, second->front().bytes);
+}
+
+// Candidates that the device refuses do not count, and what is found holds the work-group's size.
+TEST_F(OpenClTarget, SearchesWorkGroupSizes) {
+  std::vector<Task> tasks = parseFile(TETRARCH_TILE_TESTS "/resnet50.mlir");
+  std::erase_if(tasks, [](const Task& task) { return task.name != "c1x1_64_64_56"; });
+  ASSERT_EQ(tasks.size(), 1u);
+  std::string remembered;
+  CodegenOptions options;
+  options.measure = [](const CodeBlob& blob, size_t entry, const Task&) -> Result<double> {
+    const auto program = abi::readOpenClProgram(blob.bytes);
+    const uint32_t local = program->entries[entry].passes.back().local_items;
+    if (local > 32) return tetrarch::fail(StatusCode::kInvalidArgument, "too large a group");
+    return local == 32 ? 1.0 : 2.0;
+  };
+  options.cache.store = [&](uint64_t, std::string_view, std::string_view choice) { remembered = choice; };
+  const auto blobs = findCodeGenerator("opencl")->compile(tasks, options);
+  ASSERT_TRUE(blobs.has_value()) << blobs.error().toString();
+  EXPECT_TRUE(remembered.ends_with(" local=32")) << remembered;
+  EXPECT_EQ(abi::readOpenClProgram(blobs->front().bytes)->entries[0].passes.back().local_items, 32u);
+}
+
+TEST_F(OpenClTarget, SearchEndsWithItsTime) {
+  CodegenOptions options;
+  int measured = 0;
+  options.measure = [&](const CodeBlob&, size_t, const Task&) -> Result<double> {
+    ++measured;
+    return 1.0;
+  };
+  options.search_seconds = 0;
+  options.cache.store = [](uint64_t, std::string_view, std::string_view) {
+    ADD_FAILURE() << "what was not searched for is not remembered";
+  };
+  const auto blobs =
+      findCodeGenerator("opencl")->compile(parseFile(TETRARCH_TILE_TESTS "/minilm.mlir"), options);
+  ASSERT_TRUE(blobs.has_value()) << blobs.error().toString();
+  EXPECT_EQ(measured, 0);
 }
 
 // Statements without a tile: a kernel each, spread over work-items along loops that are independent.
