@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 
 import jsonschema
 import numpy as np
 import pytest
 import small_models
 
-from conftest import ROOT, assert_close, onnxruntime_outputs
+from conftest import BUILD, ROOT, assert_close, onnxruntime_outputs
 
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 COMMANDS = ("devices", "compile", "run", "bench", "explain")
@@ -105,6 +106,24 @@ def test_two_devices_share_the_work_when_asked(command_json, tmp_path):
     first = document["report"]["tasks"][0]
     assert first["parts"][0]["device"].startswith("opencl")
     assert "forced" in first["reason"]
+
+
+def test_the_drivers_own_binary_is_run_from_the_artifact(command, perceptron, tmp_path):
+    model, _ = perceptron
+    artifact, calls = tmp_path / "p.tet", tmp_path / "calls.txt"
+    watch = next(BUILD.rglob("*tetrarch_opencl_watch.so"))
+    watched = {**os.environ, "TETRARCH_OPENCL_LOADER": str(watch), "TETRARCH_OPENCL_CALLS": str(calls)}
+
+    def calls_of(*arguments: object) -> dict[str, int]:
+        done = command(*arguments, env=watched)
+        assert done.returncode == 0, done.stderr
+        lines = (line.split() for line in calls.read_text(encoding="utf-8").splitlines())
+        return {name: int(count) for name, count in lines}
+
+    assert calls_of("compile", model, "-o", artifact, "--devices", "opencl")["clCreateProgramWithSource"] > 0
+    run = calls_of("run", artifact, "--input", f"x={tmp_path / 'x.npy'}")
+    assert (run["clCreateProgramWithSource"], run["clCreateProgramWithBinary"]) == (0, 1)
+    assert run["clWaitForEvents"] == 0
 
 
 BAD_ARGUMENTS = {

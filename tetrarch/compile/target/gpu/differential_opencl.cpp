@@ -1,13 +1,37 @@
 // The OpenCL target on its plug-in's first device. It may decline what the data decides, the length of a loop
 // or which branch is taken; those tasks go to the CPU's general path, as they do in a program.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "tetrarch/abi/opencl_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
 #include "tetrarch/compile/lower/differential.h"
 
 namespace tetrarch::compile {
 namespace {
+
+// Compiles for no driver in particular: OpenCL C 1.2, no extension but doubles, for three vendors'
+// processors.
+void expectPortable(const CodeBlob& blob) {
+  const auto program = abi::readOpenClProgram(blob.bytes);
+  ASSERT_TRUE(program.has_value()) << program.error().toString();
+  const std::string path = testing::TempDir() + fmt::format("tetrarch_portable_{}.cl", getpid());
+  std::ofstream(path) << program->source;
+  for (const char* processor : {"spir64", "amdgcn", "nvptx64"}) {
+    const std::string command = fmt::format(
+        TETRARCH_CLANG
+        " -target {} -x cl -cl-std=CL1.2 -Xclang -cl-ext=-all,+cl_khr_fp64 -Xclang -finclude-default-header "
+        "-DTET_LOCAL_ITEMS=64 -Wall -Wextra -Wno-unused-parameter -Werror -fsyntax-only {}",
+        processor, path);
+    EXPECT_EQ(std::system(command.c_str()), 0) << processor;  // NOLINT(concurrency-mt-unsafe)
+  }
+  std::remove(path.c_str());
+}
 
 class OpenClTarget : public DifferentialTarget {
  public:
@@ -32,6 +56,7 @@ class OpenClTarget : public DifferentialTarget {
     if (taken.empty()) return {};
     TET_ASSIGN_OR_RETURN(auto blobs, generator.compile(taken, {}));
     blob_ = std::move(blobs[0]);
+    expectPortable(blob_);
     return {};
   }
 
