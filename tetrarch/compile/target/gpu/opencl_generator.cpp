@@ -252,7 +252,7 @@ std::vector<const Task*> Compiler::worthSearching() const {
     total += seconds;
     if (options_.measure && !cuts_.contains(task.hash)) open.emplace_back(seconds, &task);
   }
-  std::ranges::stable_sort(open, std::ranges::greater(), &std::pair<double, const Task*>::first);
+  std::ranges::sort(open, std::ranges::greater(), &std::pair<double, const Task*>::first);
   std::vector<const Task*> worth;
   for (const auto& [seconds, task] : open) {
     if (covered >= kWorthSearching * total) break;
