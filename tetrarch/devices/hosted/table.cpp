@@ -231,7 +231,7 @@ tet_status signalWait(tet_signal* signal, uint64_t value, uint64_t timeout_ns, t
 }
 
 tet_status signalNotify(tet_signal* signal, uint64_t value, tet_notify_fn fn, void* user, tet_error*) {
-  signal->notify(value, fn, user);
+  signal->whenOver(value, [=](const Status& outcome) { fn(user, static_cast<tet_status>(outcome.code())); });
   return TET_OK;
 }
 

@@ -15,6 +15,7 @@
 
 #include "tetrarch/abi/device.h"
 #include "tetrarch/devices/hosted/options.h"
+#include "tetrarch/devices/hosted/signal_value.h"
 #include "tetrarch/devices/opencl/cl_api.h"
 
 namespace tetrarch::opencl {
@@ -110,35 +111,9 @@ struct tet_buffer {
   bool is_slice = false, owns_host = false, counted = false;
 };
 
-struct tet_signal {
+struct tet_signal : tetrarch::hosted::SignalValue {
   tet_signal(tet_device* device, uint64_t initial);
   ~tet_signal();
 
-  tetrarch::Result<uint64_t> query();
-  void set(uint64_t value);
-  // No later value will come: whoever waits for one gets `status`.
-  void fail(const tetrarch::Status& status);
-  tetrarch::Status wait(uint64_t value, uint64_t timeout_ns);
-  // Calls back once with the outcome, from any thread, at once if it is known.
-  void whenOver(uint64_t value, std::function<void(const tetrarch::Status&)> then);
-  // The device was lost.
-  void wake();
-
   tet_device* const device;
-
- private:
-  struct Waiter {
-    uint64_t value;
-    std::function<void(const tetrarch::Status&)> then;
-  };
-  std::optional<tetrarch::Status> outcome(uint64_t value) const;  // mutex_ held
-  // Changes value or failure under the lock, then calls those whose wait is over.
-  template <typename Change>
-  void change(const Change& change);
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint64_t value_;
-  tetrarch::Status failure_;
-  std::vector<Waiter> waiters_;
 };
