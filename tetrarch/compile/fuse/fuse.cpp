@@ -56,7 +56,8 @@ class Compositions {
 
  private:
   static bool mayBelong(Operation* op, const CompositeTag& tag) {
-    return hasPayload(op) || llvm::isa<tet::TransposeOp>(op) || llvm::is_contained(tagsOf(op->getLoc()), tag);
+    return hasPayload(op) || readsByIndex(op) || llvm::isa<tet::TransposeOp>(op) ||
+           llvm::is_contained(tagsOf(op->getLoc()), tag);
   }
 
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, Group*> home_;  // null: several groups
