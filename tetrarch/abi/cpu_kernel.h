@@ -4,8 +4,9 @@
  *  1. The shared object needs no other library but libc and libm, has no constructors, and is relocatable to
  *     any address. Kernels keep no state between calls and may run on any number of threads at once.
  *  2. A kernel runs units [begin, end) of its task. `buffers` are the task's inputs, then its outputs: dense
- *     row-major, aligned to 64 bytes, outputs overlap no input. Any order and partition of ranges gives the
- * same bits. `scratch` is scratch_bytes of the calling worker's own, aligned to 64, with any content.
+ *     row-major, aligned to 16 bytes (those of the runtime's own to 64), outputs overlap no input. Any order
+ *     and partition of ranges gives the same bits. `scratch` is scratch_bytes of the calling worker's own,
+ *     aligned to 64, with any content.
  *  3. The table and everything that it points to are constant and inside the shared object.
  *
  * CHANGELOG

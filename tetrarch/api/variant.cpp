@@ -192,7 +192,7 @@ Status Variant::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
 Result<std::vector<Tensor>> Variant::allocateOutputs() const {
   std::vector<Tensor> outputs;
   for (const abi::Port& port : artifact_->manifest().outputs) {
-    TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::create(port.type, port.shape));
+    TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::uninitialized(port.type, port.shape));
     outputs.push_back(std::move(tensor));
   }
   return outputs;
@@ -221,8 +221,8 @@ Report Variant::report() const {
     out.tasks.push_back(std::move(row));
   }
   out.time = figure(measured ? run.seconds() : std::nan(""), "s", abi::Source::Measured);
-  out.copied =
-      figure(measured ? static_cast<double>(run.bytes_copied) : std::nan(""), "B", abi::Source::Measured);
+  const auto copied = static_cast<double>(run.bytes_copied + run.bytes_in + run.bytes_out);
+  out.copied = figure(measured ? copied : std::nan(""), "B", abi::Source::Measured);
   out.predicted = figure(plan.seconds, "s", plan.source);
   out.lower_bound = figure(plan.lower_bound_seconds, "s", abi::Source::Modelled);
   addSingles(manifest, plan, program_->devices(), out);

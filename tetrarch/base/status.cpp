@@ -43,7 +43,7 @@ std::string_view statusCodeName(StatusCode code) {
 }
 
 Status::Status(StatusCode code, std::string message) {
-  if (code != StatusCode::kOk) rep_ = std::make_shared<const Rep>(Rep{code, std::move(message)});
+  if (code != StatusCode::kOk) rep_ = std::make_shared<const Rep>(Rep{code, std::move(message), false});
 }
 
 std::string Status::toString() const {
@@ -51,10 +51,13 @@ std::string Status::toString() const {
 }
 
 Status Status::withContext(std::string_view where) const {
-  return ok() ? *this : Status(code(), fmt::format("{}: {}", where, message()));
+  return ok() ? *this : Status(Rep{code(), fmt::format("{}: {}", where, message()), isOnDevice()});
 }
 
+Status Status::onDevice() const { return ok() ? *this : Status(Rep{code(), std::string(message()), true}); }
+
 int exitCode(const Status& status) {
+  if (status.isOnDevice()) return 3;
   switch (status.code()) {
     case StatusCode::kOk:
       return 0;
@@ -66,10 +69,10 @@ int exitCode(const Status& status) {
     case StatusCode::kOutOfRange:
     case StatusCode::kUnimplemented:
     case StatusCode::kUnauthenticated:
+    case StatusCode::kDataLoss:
       return 2;
     case StatusCode::kUnavailable:
     case StatusCode::kAborted:
-    case StatusCode::kDataLoss:
     case StatusCode::kResourceExhausted:
     case StatusCode::kDeadlineExceeded:
     case StatusCode::kCancelled:

@@ -2,9 +2,9 @@
 //
 // Codes are Abseil's sixteen with Abseil's numbers, so that an error crosses the C border of abi/device.h
 // unchanged. The code says whose fault it is, which the command line turns into an exit status (exitCode()):
-//   InvalidArgument NotFound AlreadyExists FailedPrecondition OutOfRange Unimplemented PermissionDenied : the
-//   user's input; Unavailable Aborted DataLoss ResourceExhausted DeadlineExceeded Cancelled : a device; the
-//   rest : ours.
+//   InvalidArgument NotFound AlreadyExists FailedPrecondition OutOfRange Unimplemented PermissionDenied
+//   DataLoss (of a file) : the user's input; Unavailable Aborted ResourceExhausted DeadlineExceeded
+//   Cancelled, and whatever a device reports of its work (onDevice()) : a device; the rest : ours.
 // A message is one sentence: what, where, why, and what to do.
 #pragma once
 
@@ -54,12 +54,17 @@ class [[nodiscard]] Status {
   std::string toString() const;
   // The same error with `where` and ": " in front of its message; OK stays OK.
   Status withContext(std::string_view where) const;
+  // The same error as one that a device reported of its work, whatever its code; OK stays OK.
+  Status onDevice() const;
+  bool isOnDevice() const { return rep_ && rep_->on_device; }
 
  private:
   struct Rep {
     StatusCode code;
     std::string message;
+    bool on_device = false;
   };
+  explicit Status(Rep rep) : rep_(std::make_shared<const Rep>(std::move(rep))) {}
   std::shared_ptr<const Rep> rep_;
 };
 

@@ -34,6 +34,10 @@ TEST(Status, ExitCodesSayWhoseFaultItIs) {
   EXPECT_EQ(exitCode(Status(StatusCode::kNotFound, "")), 2);
   EXPECT_EQ(exitCode(Status(StatusCode::kUnavailable, "")), 3);
   EXPECT_EQ(exitCode(Status(StatusCode::kInternal, "")), 4);
+  EXPECT_EQ(exitCode(Status(StatusCode::kDataLoss, "")), 2);
+  EXPECT_EQ(exitCode(Status(StatusCode::kInternal, "").onDevice()), 3);
+  EXPECT_EQ(exitCode(Status(StatusCode::kInternal, "").onDevice().withContext("run")), 3);
+  EXPECT_EQ(Status().onDevice().toString(), "OK");
 }
 
 }  // namespace

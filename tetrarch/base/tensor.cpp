@@ -1,11 +1,18 @@
 #include "tetrarch/base/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 
 namespace tetrarch {
+namespace {
+
+constexpr size_t kCacheLine = 64, kPage = 4096;
+constexpr size_t kLarge = size_t{64} << 10;  // bytes from which on a tensor starts on a page
+
+}  // namespace
 
 Result<int64_t> elementCount(std::span<const int64_t> shape) {
   int64_t count = 1;
@@ -27,6 +34,12 @@ std::string toString(ElementType type, std::span<const int64_t> shape) {
 }
 
 Result<Tensor> Tensor::create(ElementType type, Shape shape) {
+  TET_ASSIGN_OR_RETURN(Tensor tensor, uninitialized(type, std::move(shape)));
+  std::memset(tensor.data_.get(), 0, tensor.bytes());
+  return tensor;
+}
+
+Result<Tensor> Tensor::uninitialized(ElementType type, Shape shape) {
   TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(shape));
   // 2^40 bytes is beyond any box this runs on: refuse by arithmetic, not by the kernel's out-of-memory
   // killer.
@@ -34,17 +47,18 @@ Result<Tensor> Tensor::create(ElementType type, Shape shape) {
     return fail(StatusCode::kResourceExhausted, "a tensor of {} does not fit in memory",
                 toString(type, shape));
   }
-  const size_t bytes = (count * byteSize(type) + 63) / 64 * 64;
+  const size_t dense = count * byteSize(type);
+  const size_t alignment = dense < kLarge ? kCacheLine : kPage;
+  const size_t bytes = std::max<size_t>(1, (dense + alignment - 1) / alignment) * alignment;
   Tensor tensor;
   tensor.type_ = type;
   tensor.shape_ = std::move(shape);
   tensor.count_ = count;
-  void* data = std::aligned_alloc(64, bytes ? bytes : 64);
+  void* data = std::aligned_alloc(alignment, bytes);
   if (!data) {
     return fail(StatusCode::kResourceExhausted, "no memory for a tensor of {}",
                 toString(type, tensor.shape_));
   }
-  std::memset(data, 0, bytes ? bytes : 64);
   tensor.data_ = std::shared_ptr<void>(data, std::free);
   return tensor;
 }

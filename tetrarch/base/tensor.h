@@ -21,13 +21,15 @@ Result<int64_t> elementCount(std::span<const int64_t> shape);
 // "2x3xf32", as MLIR writes it inside tensor<>.
 std::string toString(ElementType type, std::span<const int64_t> shape);
 
-// Storage is 64-byte aligned and shared between copies of the Tensor; write only through a tensor you own
-// alone.
+// Storage is aligned to 64 bytes, large storage to pages, so that devices can use it in place. It is shared
+// between copies of the Tensor; write only through a tensor you own alone.
 class Tensor {
  public:
   Tensor() = default;
   // Zero-filled. InvalidArgument when the shape is not countable, ResourceExhausted when memory is short.
   static Result<Tensor> create(ElementType type, Shape shape);
+  // The same with any content, for whoever writes all of it.
+  static Result<Tensor> uninitialized(ElementType type, Shape shape);
   // A view of memory that somebody else owns; `owner` keeps it alive and may be null if the caller does.
   static Tensor view(ElementType type, Shape shape, void* data, std::shared_ptr<void> owner = nullptr);
   template <typename T>

@@ -265,6 +265,7 @@ class Binder {
     for (tet_receipt& receipt : p_.receipts) receipt.struct_size = sizeof receipt;
     p_.times.assign(count, {});
     waited_.assign(p_.lanes.size(), std::vector<int>(p_.devices.size(), -1));
+    queue_waited_.assign(p_.devices.size(), std::vector<int>(p_.devices.size(), -1));
     unflushed_.assign(p_.devices.size(), false);
     for (size_t s = 0; s < count; ++s) {
       const Step& step = p_.schedule.steps[s];
@@ -296,10 +297,23 @@ class Binder {
     if (asynchronous(device)) unflushed_[device] = true;
   }
 
+  // Devices of one plug-in wait for each other by themselves; for others this thread waits.
+  bool waitsByItself(int device, int from) const {
+    return asynchronous(device) && asynchronous(from) &&
+           &p_.devices[device]->plugin() == &p_.devices[from]->plugin();
+  }
+
   void addWait(const Step& step, int a) {
     int from = p_.schedule.steps[a].device, lane = lane_of_[step.device];
     if (from == step.device || waited_[lane][from] >= a) return;
     if (!asynchronous(from) && lane_of_[from] == lane) return;
+    if (waitsByItself(step.device, from)) {
+      int& waited = queue_waited_[step.device][from];
+      if (waited >= a) return;
+      waited = a;
+      add(step.device, {.op = Op::QueueWait, .device = step.device, .other = from, .step = a});
+      return;
+    }
     waited_[lane][from] = a;
     flushOthers(lane, -1);
     Instruction wait{.op = Op::WaitDevice, .device = from, .step = a};
@@ -340,14 +354,74 @@ class Binder {
                       .bytes = step.bytes});
   }
 
+  // ---- the caller's tensors
+  // --------------------------------------------------------------------------------------
+
   void bindPorts() {
-    for (const abi::Port& port : m_.inputs) {
-      p_.inputs.push_back({hostAddress(port.tensor), m_.tensors[port.tensor].bytes});
+    for (const abi::Port& port : m_.inputs) p_.ports.inputs.push_back(makePort(port.tensor));
+    for (const abi::Port& port : m_.outputs)
+      p_.ports.outputs.push_back(makeOutput(rootTensor(m_, port.tensor)));
+  }
+
+  Port makePort(int root) {
+    Port port;
+    port.own = port.at = hostAddress(root);
+    port.bytes = m_.tensors[root].bytes;
+    for (size_t s = 0; s < p_.schedule.steps.size(); ++s) addUses(static_cast<int>(s), root, port);
+    for (auto& lane : p_.lanes) {
+      for (Instruction& i : lane->instructions) {
+        const Step& step = p_.schedule.steps[i.step];
+        if ((i.op == Op::CopyIn || i.op == Op::CopyOut) && step.tensor == root)
+          port.copies.push_back({&i, step.offset});
+      }
     }
-    for (const abi::Port& port : m_.outputs) {
-      int root = rootTensor(m_, port.tensor);
-      p_.outputs.push_back({hostAddress(root), m_.tensors[root].bytes});
+    return port;
+  }
+
+  // An output is written by a task, or it is an input, a weight, or the same tensor as an earlier output.
+  Port makeOutput(int root) {
+    const abi::TensorKind kind = m_.tensors[root].kind;
+    if (kind == TensorKind::Constant) return readOnly(root, Port::From::Weights, 0);
+    if (kind == TensorKind::Input) return readOnly(root, Port::From::Input, indexOf(m_.inputs, root));
+    const size_t first = indexOf(m_.outputs, root);
+    if (first < p_.ports.outputs.size()) return readOnly(root, Port::From::Output, first);
+    return makePort(root);
+  }
+
+  Port readOnly(int root, Port::From from, size_t which) const {
+    Port port;
+    port.own = port.at = hostAddress(root);
+    port.bytes = m_.tensors[root].bytes;
+    port.from = from;
+    port.which = which;
+    return port;
+  }
+
+  // The first of `ports` that is this tensor.
+  size_t indexOf(const std::vector<abi::Port>& ports, int root) const {
+    auto is_it = [&](const abi::Port& port) { return rootTensor(m_, port.tensor) == root; };
+    return static_cast<size_t>(std::find_if(ports.begin(), ports.end(), is_it) - ports.begin());
+  }
+
+  // The arguments of a step's launch that are this tensor in the host's space.
+  void addUses(int number, int root, Port& port) {
+    const Step& step = p_.schedule.steps[number];
+    if (step.kind != Step::Kind::Launch || p_.schedule.space[step.device] != 0) return;
+    Device* device = p_.devices[step.device].get();
+    tet_buffer** argument = p_.arguments.data() + first_argument_[number];
+    for (const auto* tensors : {&m_.tasks[step.task].inputs, &m_.tasks[step.task].outputs}) {
+      for (int tensor : *tensors) {
+        if (rootTensor(m_, tensor) == root) useOf(device, *argument, port).arguments.push_back(argument);
+        ++argument;
+      }
     }
+  }
+
+  static Port::Use& useOf(Device* device, tet_buffer* own, Port& port) {
+    for (Port::Use& use : port.uses) {
+      if (use.device == device) return use;
+    }
+    return port.uses.emplace_back(device, own);
   }
 
   Program::Impl& p_;
@@ -360,8 +434,9 @@ class Binder {
   std::map<std::pair<int, int>, tet_buffer*> buffers_;  // by device and root tensor
   std::vector<int> lane_of_;                            // by device
   std::vector<std::vector<int>>
-      waited_;                   // by lane, by device: the last of its steps that the lane has waited for
-  std::vector<bool> unflushed_;  // by device
+      waited_;  // by lane, by device: the last of its steps that the lane has waited for
+  std::vector<std::vector<int>> queue_waited_;  // by device, by other device: the same of the device's queue
+  std::vector<bool> unflushed_;                 // by device
 };
 
 Result<std::unique_ptr<Program>> Program::bind(std::shared_ptr<const abi::Artifact> artifact,

@@ -36,6 +36,12 @@ Status call(const Device& device, tet_status (*function)(Parameters...), Argumen
   return toStatus(code, error, device.id().name);
 }
 
+// The same for work that was handed to the device: what goes wrong there is the device's fault.
+template <typename... Arguments>
+Status work(const Device& device, Arguments... arguments) {
+  return call(device, arguments...).onDevice();
+}
+
 // ---- checks of a table
 // ------------------------------------------------------------------------------------------
 
@@ -252,30 +258,30 @@ Result<Module::Binary> Module::binary() const {
 }
 
 Status Signal::wait(uint64_t value, uint64_t timeout_ns) const {
-  return call(device(), device().api().signal_wait, raw(), value, timeout_ns);
+  return work(device(), device().api().signal_wait, raw(), value, timeout_ns);
 }
 
 Status Queue::copyIn(const Buffer& to, uint64_t offset, const void* from, uint64_t bytes) const {
-  return call(device(), device().api().copy_in, raw(), to.raw(), offset, from, bytes);
+  return work(device(), device().api().copy_in, raw(), to.raw(), offset, from, bytes);
 }
 Status Queue::copyOut(void* to, const Buffer& from, uint64_t offset, uint64_t bytes) const {
-  return call(device(), device().api().copy_out, raw(), to, from.raw(), offset, bytes);
+  return work(device(), device().api().copy_out, raw(), to, from.raw(), offset, bytes);
 }
 Status Queue::copy(const Buffer& to, uint64_t to_offset, const Buffer& from, uint64_t from_offset,
                    uint64_t bytes) const {
-  return call(device(), device().api().copy, raw(), to.raw(), to_offset, from.raw(), from_offset, bytes);
+  return work(device(), device().api().copy, raw(), to.raw(), to_offset, from.raw(), from_offset, bytes);
 }
 Status Queue::launch(std::span<const tet_launch> launches) const {
-  return call(device(), device().api().launch, raw(), launches.data(), uint64_t{launches.size()});
+  return work(device(), device().api().launch, raw(), launches.data(), uint64_t{launches.size()});
 }
 Status Queue::signal(const Signal& signal, uint64_t value) const {
-  return call(device(), device().api().queue_signal, raw(), signal.raw(), value);
+  return work(device(), device().api().queue_signal, raw(), signal.raw(), value);
 }
 Status Queue::wait(const Signal& signal, uint64_t value) const {
-  return call(device(), device().api().queue_wait, raw(), signal.raw(), value);
+  return work(device(), device().api().queue_wait, raw(), signal.raw(), value);
 }
-Status Queue::flush() const { return call(device(), device().api().queue_flush, raw()); }
-Status Queue::finish() const { return call(device(), device().api().queue_finish, raw()); }
+Status Queue::flush() const { return work(device(), device().api().queue_flush, raw()); }
+Status Queue::finish() const { return work(device(), device().api().queue_finish, raw()); }
 
 // ---- DeviceRegistry
 // ---------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class Device : public std::enable_shared_from_this<Device> {
 
   const DeviceInfo& info() const { return info_; }
   const abi::PlanDevice& id() const { return id_; }  // how it was asked for
+  const Plugin& plugin() const { return *plugin_; }
   const tet_plugin& api() const { return plugin_->api; }
   tet_device* handle() const { return handle_; }
   bool lost() const;

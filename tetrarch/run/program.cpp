@@ -2,9 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <cmath>
-#include <cstring>
-
 #include "tetrarch/run/program_impl.h"
 
 namespace tetrarch::run {
@@ -83,10 +80,23 @@ Status Program::Impl::run(std::span<const void* const> in, std::span<void* const
   } release{running_};
   if (given_up_) return failure_.withContext("the program failed before");
 
-  int64_t begin = nowNs();
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].host && inputs[i].bytes > 0) std::memcpy(inputs[i].host, in[i], inputs[i].bytes);
-  }
+  Times whole{nowNs(), 0};
+  struct PutBack {
+    Ports& ports;
+    ~PutBack() { ports.end(); }
+  } put_back{ports};
+  ports.begin(in, out);
+  Times inner{nowNs(), 0};
+  TET_RETURN_IF_ERROR(runSteps());
+  inner.end_ns = nowNs();
+  ports.copyOut(out);
+  whole.end_ns = nowNs();
+  call = whole, work = inner;
+  return {};
+}
+
+// Returns when no device works any more, whatever happened.
+Status Program::Impl::runSteps() {
   ++runs_;
   if (lanes.size() > 1) {
     lanes_left_ = static_cast<int>(lanes.size()) - 1;
@@ -97,13 +107,7 @@ Status Program::Impl::run(std::span<const void* const> in, std::span<void* const
   if (!status.ok()) giveUp(status);
   if (Status finished = finishDevices(); !finished.ok()) giveUp(finished);
   for (int left = lanes_left_; left > 0; left = lanes_left_) lanes_left_.wait(left);
-  if (given_up_) return failure_;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i].bytes > 0) std::memcpy(out[i], outputs[i].host, outputs[i].bytes);
-  }
-  begin_ns = begin;
-  end_ns = nowNs();
-  return {};
+  return given_up_ ? failure_ : Status();
 }
 
 Status Program::Impl::finishDevices() {
@@ -136,6 +140,8 @@ Status Program::Impl::execute(Lane& lane, const Instruction& i) {
       return queues[i.device].signal(signals[i.device], stamp(i.step));
     case Op::WaitDevice:
       return waitDevice(i);
+    case Op::QueueWait:
+      return queues[i.device].wait(signals[i.other], stamp(i.step));
     case Op::Publish:
       lane.published.store(stamp(i.step), std::memory_order_release);
       lane.published.notify_all();
@@ -201,7 +207,8 @@ Status Program::Impl::timedCopy(const Instruction& i) {
                         : api.copy_out(queues[i.device].raw(), i.host, i.buffer, i.offset, i.bytes, &error);
   times[i.step].end_ns = nowNs();
   if (code == TET_OK) return {};
-  return fail(static_cast<StatusCode>(code), "{}: {}", device.id().name, error.message);
+  return Status(static_cast<StatusCode>(code), fmt::format("{}: {}", device.id().name, error.message))
+      .onDevice();
 }
 
 Status Program::Impl::waitDevice(const Instruction& i) {
@@ -243,13 +250,14 @@ const abi::PlanEntry& Program::plan() const { return impl_->plan; }
 const std::vector<std::shared_ptr<Device>>& Program::devices() const { return impl_->devices; }
 const Program::Memory& Program::memory() const { return impl_->memory; }
 RunReport Program::report() const { return impl_->report(); }
+void Program::setInPlaceBytes(uint64_t bytes) { impl_->ports.in_place_bytes = bytes; }
 void Program::setReceipts(bool on) { impl_->setReceipts(on); }
 void Program::setHashes(bool on) { impl_->hashes.resize(on ? impl_->schedule.steps.size() : 0); }
 
 Status Program::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
-  if (inputs.size() != impl_->inputs.size() || outputs.size() != impl_->outputs.size()) {
+  if (inputs.size() != impl_->ports.inputs.size() || outputs.size() != impl_->ports.outputs.size()) {
     return invalidArgument("{} inputs and {} outputs were given and the model has {} and {}", inputs.size(),
-                           outputs.size(), impl_->inputs.size(), impl_->outputs.size());
+                           outputs.size(), impl_->ports.inputs.size(), impl_->ports.outputs.size());
   }
   return impl_->run(inputs, outputs);
 }
@@ -290,7 +298,7 @@ Status Program::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
 Result<std::vector<Tensor>> Program::run(std::span<const Tensor> inputs) {
   std::vector<Tensor> outputs;
   for (const abi::Port& port : manifest().outputs) {
-    TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::create(port.type, port.shape));
+    TET_ASSIGN_OR_RETURN(Tensor tensor, Tensor::uninitialized(port.type, port.shape));
     outputs.push_back(std::move(tensor));
   }
   TET_RETURN_IF_ERROR(run(inputs, std::span<Tensor>(outputs)));

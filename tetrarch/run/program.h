@@ -3,8 +3,8 @@
 // bind() does everything that takes time or can fail for want of something: code loaded, kernels found,
 // buffers planned and allocated, weights in place, every launch and copy written down. run() walks that list:
 // it allocates nothing and looks nothing up. Devices that share the host's memory share one arena, so nothing
-// is copied between them; a device with memory of its own gets copies of what it needs. Work of different
-// devices overlaps where data allow.
+// is copied between them; a device with memory of its own gets copies of what it needs. Large inputs and
+// outputs stay in the caller's memory (see ports.h). Work of different devices overlaps where data allow.
 #pragma once
 
 #include <memory>
@@ -43,9 +43,9 @@ class Program {
                                                std::vector<std::shared_ptr<Device>> devices);
   ~Program();
 
-  // Runs once; pointers in the model's order, dense row-major. Blocks. Not from two threads at a time
-  // (FailedPrecondition). Unavailable names the device that was lost; the program stays usable only for its
-  // report then.
+  // Runs once; pointers in the model's order, dense row-major. Blocks. Inputs are not written to, and must
+  // not change meanwhile. Not from two threads at a time (FailedPrecondition). Unavailable names the device
+  // that was lost; the program stays usable only for its report then.
   Status run(std::span<const void* const> inputs, std::span<void* const> outputs);
   // Checks types and shapes first: InvalidArgument names the input.
   Status run(std::span<const Tensor> inputs, std::span<Tensor> outputs);
@@ -62,6 +62,9 @@ class Program {
   // Receipts with hashes of what each launch read and wrote, for a verifier to recompute. Costs a wait for
   // the device and a pass over the tensors after every launch; off unless switched on.
   void setHashes(bool on);
+
+  // The caller's memory is used in place for tensors of at least so many bytes (64 KiB unless told).
+  void setInPlaceBytes(uint64_t bytes);
 
   struct Memory {
     uint64_t temporaries = 0;        // arenas, all spaces

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tetrarch/run/ports.h"
 #include "tetrarch/run/program.h"
 #include "tetrarch/run/schedule.h"
 
@@ -18,11 +19,13 @@ struct Instruction {
     CopyOut,     // `buffer` at `offset` → `host`
     Signal,      // have the device set its signal to `step` + 1
     WaitDevice,  // until that device's signal is there
+    QueueWait,   // have `device` go on only when the signal of device `other` is there
     Publish,     // tell other lanes that `step` is done
     WaitLane,    // until lane `device` has published `step`
     Flush,       // see to it that the device begins
   } op = Op::Launch;
   int device = 0;
+  int other = 0;
   int step = 0;
   uint32_t first = 0, count = 0;
   tet_buffer* buffer = nullptr;
@@ -85,11 +88,7 @@ struct Program::Impl {
   std::vector<tet_buffer*> arguments;  // of all launches; never grows once they point into it
   std::vector<std::unique_ptr<Lane>> lanes;
 
-  struct IoCopy {
-    std::byte* host = nullptr;  // in the arena or the weights; null: nobody reads this input
-    uint64_t bytes = 0;
-  };
-  std::vector<IoCopy> inputs, outputs;
+  Ports ports;
 
   struct Times {
     int64_t begin_ns = 0, end_ns = 0;
@@ -100,10 +99,12 @@ struct Program::Impl {
   struct Hashes {
     std::string input, output;
   };
-  std::vector<Hashes> hashes;        // by step, empty unless switched on
-  int64_t begin_ns = 0, end_ns = 0;  // of the last run that was OK
+  std::vector<Hashes> hashes;  // by step, empty unless switched on
+  // Of the last run that was OK: the whole call, and within it the steps without the caller's tensors.
+  Times call, work;
 
  private:
+  Status runSteps();
   Status runLane(size_t lane);
   Status execute(Lane& lane, const Instruction& instruction);
   Status waitDevice(const Instruction& instruction);

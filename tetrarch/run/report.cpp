@@ -9,8 +9,13 @@ namespace tetrarch::run {
 RunReport Program::Impl::report() const {
   const abi::Manifest& m = artifact->manifest();
   RunReport out;
-  out.begin_ns = begin_ns, out.end_ns = end_ns;
-  out.bytes_copied = end_ns > 0 ? bytes_copied : 0;
+  out.begin_ns = call.begin_ns, out.end_ns = call.end_ns;
+  out.work_begin_ns = work.begin_ns, out.work_end_ns = work.end_ns;
+  const bool ran = call.end_ns > 0;
+  if (ran) {
+    out.bytes_copied = bytes_copied;
+    out.bytes_in = ports.bytesIn(), out.bytes_out = ports.bytesOut();
+  }
   for (size_t s = 0; s < schedule.steps.size(); ++s) {
     const Step& step = schedule.steps[s];
     StepReport row;
@@ -19,7 +24,6 @@ RunReport Program::Impl::report() const {
     row.begin = step.begin, row.end = step.end, row.units = step.units;
     row.bytes = step.bytes;
     row.kernel = symbols[s];
-    bool ran = end_ns > 0;
     if (step.kind == Step::Kind::Launch) {
       const abi::TaskEntry& task = m.tasks[step.task];
       double share =
@@ -50,6 +54,11 @@ RunReport Program::Impl::report() const {
 void addToTrace(const RunReport& report, const abi::Manifest& m, const abi::PlanEntry& plan, Trace& trace) {
   int whole = trace.addTrack("run");
   trace.add(whole, m.model.empty() ? "run" : m.model, report.begin_ns, report.end_ns);
+  auto addCallersCopy = [&](const char* name, int64_t begin_ns, int64_t end_ns, uint64_t bytes) {
+    if (bytes > 0) trace.add(whole, name, begin_ns, end_ns, fmt::format(R"({{"bytes":{}}})", bytes));
+  };
+  addCallersCopy("copy inputs", report.begin_ns, report.work_begin_ns, report.bytes_in);
+  addCallersCopy("copy outputs", report.work_end_ns, report.end_ns, report.bytes_out);
   std::vector<int> tracks;
   for (const abi::PlanDevice& device : plan.devices) tracks.push_back(trace.addTrack(device.name));
   for (const StepReport& s : report.steps) {

@@ -29,9 +29,12 @@ struct StepReport {
 };
 
 struct RunReport {
-  int64_t begin_ns = 0, end_ns = 0;  // of the whole call, measured on the host
+  int64_t begin_ns = 0, end_ns = 0;            // of the whole call, measured on the host
+  int64_t work_begin_ns = 0, work_end_ns = 0;  // of the steps, between the caller's inputs and outputs
   double seconds() const { return static_cast<double>(end_ns - begin_ns) * 1e-9; }
-  uint64_t bytes_copied = 0;      // between spaces: host and devices with memory of their own
+  uint64_t bytes_copied = 0;  // between spaces: host and devices with memory of their own
+  // Inputs and outputs that could not be used in the caller's memory.
+  uint64_t bytes_in = 0, bytes_out = 0;
   std::vector<StepReport> steps;  // in the order in which they were enqueued
 };
 

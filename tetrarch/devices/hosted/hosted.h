@@ -44,7 +44,10 @@ const tet_plugin* table();
 void stamp(tet_receipt* receipt, int64_t begin_ns, int64_t end_ns);
 tet_status give(const Status& status, tet_error* error);
 
-inline constexpr uint32_t kAlignment = 64;
+// Of wrapped host memory and slices: what every allocator gives, so that any array may be used in place.
+inline constexpr uint32_t kAlignment = 16;
+// Of the buffers that the device itself allocates: whole cache lines.
+inline constexpr uint32_t kAllocationAlignment = 64;
 
 }  // namespace tetrarch::hosted
 

@@ -78,9 +78,9 @@ tet_status deviceInfo(tet_device* device, tet_device_info* info, tet_error* erro
 Result<std::unique_ptr<tet_buffer>> makeBuffer(tet_device* device, uint64_t bytes) {
   TET_RETURN_IF_ERROR(device->checkAlive());
   TET_RETURN_IF_ERROR(device->reserve(bytes));
-  uint64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  auto* data =
-      static_cast<std::byte*>(std::aligned_alloc(kAlignment, std::max<uint64_t>(rounded, kAlignment)));
+  constexpr uint64_t kStep = kAllocationAlignment;
+  uint64_t rounded = std::max<uint64_t>(1, (bytes + kStep - 1) / kStep) * kStep;
+  auto* data = static_cast<std::byte*>(std::aligned_alloc(kStep, rounded));
   if (!data) {
     device->release(bytes);
     return fail(StatusCode::kResourceExhausted, "the machine has no {} bytes left", bytes);
