@@ -9,6 +9,7 @@
 #include "mlir/IR/Operation.h"
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/graph/types.h"
+#include "tetrarch/run/clock_state.h"
 #include "tetrarch/run/measure.h"
 #include "tetrarch/run/program.h"
 
@@ -18,8 +19,6 @@ namespace {
 using compile::CodeBlob;
 using compile::CodeGenerator;
 using compile::Task;
-
-constexpr const char* kClock = "default";  // this machine offers no way to fix or read a clock state
 
 // Tasks of a graph without repetitions: `of[i]` is the place of task i among `tasks`.
 struct UniqueTasks {
@@ -244,12 +243,13 @@ class CostMeter {
     const std::string kernel = blob_ + "/" + symbol;
     const std::string machine =
         fmt::format("{}|{}|{}", spec_, device_.info().description, device_.info().driver);
-    const auto known = options_.profile->cost(kernel, machine, kClock);
+    const std::string clock = run::clockState(device_.info());
+    const auto known = options_.profile->cost(kernel, machine, clock);
     if (known && *known) return **known;
     TET_ASSIGN_OR_RETURN(const auto buffers, buffersWithWeights(task));
     TET_ASSIGN_OR_RETURN(const run::Timing timing, run::timeKernel(device_, module, symbol, buffers));
     const plan::Measurement cost{timing.seconds, timing.stddev, timing.runs, timing.source};
-    (void)options_.profile->addCost(kernel, machine, kClock, cost);  // what cannot be kept is measured again
+    (void)options_.profile->addCost(kernel, machine, clock, cost);  // what cannot be kept is measured again
     return cost;
   }
 

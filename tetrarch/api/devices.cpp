@@ -15,8 +15,6 @@ namespace tetrarch {
 namespace api {
 namespace {
 
-constexpr std::string_view kHostCpu =
-    "host-cpu";  // tet_device_info.shares of what computes on the host's CPU
 constexpr int kHandovers = 15;
 constexpr double kUnknownHandover = 20e-6;  // when the device cannot be timed
 constexpr double kUnknownBandwidth = 4e9;   // of a device that does not say
@@ -113,11 +111,11 @@ std::vector<DeviceFacts> factsOf(const OpenDevices& devices, const abi::Manifest
   uint32_t host_threads = 0;
   for (const auto& device : devices) {
     facts.push_back(factsOfOne(*device, manifest));
-    if (device->info().shares == kHostCpu) host_threads += device->info().compute_units;
+    if (device->info().shares == run::kHostCpu) host_threads += device->info().compute_units;
   }
   if (host_threads <= std::thread::hardware_concurrency()) {
     for (DeviceFacts& device : facts) {
-      if (device.shares == kHostCpu) device.shares.clear();
+      if (device.shares == run::kHostCpu) device.shares.clear();
     }
   }
   return facts;

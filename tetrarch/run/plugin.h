@@ -20,6 +20,9 @@
 
 namespace tetrarch::run {
 
+// DeviceInfo::shares of what computes on the host's CPU.
+inline constexpr std::string_view kHostCpu = "host-cpu";
+
 struct Link {
   double bytes_per_second, latency_seconds;  // NaN: unknown
   abi::Source source;
