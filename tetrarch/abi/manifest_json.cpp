@@ -26,18 +26,20 @@ std::optional<Enum> enumFromName(const std::array<std::string_view, N>& names, s
 // ---- the fields, one row each: key, member; optional ones are left out when they hold their default
 // -------------
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, Port>
-void describe(Visitor& v, T& x) {
+// describe(v, x) of a struct, which may be constant: the visitor `v` sees each field of `x`.
+#define TET_FIELDS(Struct)                                  \
+  template <typename Visitor, typename T>                   \
+    requires std::is_same_v<std::remove_const_t<T>, Struct> \
+  void describe(Visitor& v, T& x)
+
+TET_FIELDS(Port) {
   v("name", x.name);
   v("type", x.type);
   v("shape", x.shape);
   v("tensor", x.tensor);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, TensorEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(TensorEntry) {
   v("type", x.type);
   v("shape", x.shape);
   v("bytes", x.bytes);
@@ -46,9 +48,7 @@ void describe(Visitor& v, T& x) {
   v.optional("alias_of", x.alias_of, -1);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, TaskEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(TaskEntry) {
   v("name", x.name);
   v("root", x.root);
   v("hash", x.hash);
@@ -58,9 +58,7 @@ void describe(Visitor& v, T& x) {
   v("bytes", x.bytes);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, KernelEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(KernelEntry) {
   v("symbol", x.symbol);
   v.optional("reason", x.reason, std::string());
   v.optional("units", x.units, uint64_t{0});
@@ -70,9 +68,7 @@ void describe(Visitor& v, T& x) {
   v.optional("row_tile", x.row_tile, uint64_t{1});
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, CodeEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(CodeEntry) {
   v("generator", x.generator);
   v("device_class", x.device_class);
   v("format", x.format);
@@ -84,9 +80,7 @@ void describe(Visitor& v, T& x) {
   v("kernels", x.kernels);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, CostEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(CostEntry) {
   v("task", x.task);
   v("device", x.device);
   v("seconds", x.seconds);
@@ -96,24 +90,18 @@ void describe(Visitor& v, T& x) {
   v.optional("joules_source", x.joules_source, Source::Modelled);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, PlanDevice>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(PlanDevice) {
   v("name", x.name);
   v.optional("options", x.options, std::string());
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, SinglePrice>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(SinglePrice) {
   v("device", x.device);
   v("seconds", x.seconds);
   v("source", x.source);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, PlanEntry>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(PlanEntry) {
   v("name", x.name);
   v("devices", x.devices);
   v("placement", x.placement);
@@ -124,18 +112,14 @@ void describe(Visitor& v, T& x) {
   v.optional("reasons", x.reasons, std::vector<std::string>());
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, Maker>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(Maker) {
   v("tetrarch", x.tetrarch);
   v("llvm", x.llvm);
   v("host", x.host);
   v("host_features", x.host_features);
 }
 
-template <typename Visitor, typename T>
-  requires std::is_same_v<std::remove_const_t<T>, Manifest>
-void describe(Visitor& v, T& x) {
+TET_FIELDS(Manifest) {
   v("model", x.model);
   v("source", x.source);
   v("source_hash", x.source_hash);
@@ -149,6 +133,8 @@ void describe(Visitor& v, T& x) {
   v("plans", x.plans);
   v("maker", x.maker);
 }
+
+#undef TET_FIELDS
 
 // ---- to JSON
 // -----------------------------------------------------------------------------------------------------

@@ -90,30 +90,12 @@ class GraphBuilder {
   Value convert(Value x, ElementType type);
   Value bitcast(Value x, ElementType type);
   Value clamp(Value x, double low, double high);
-  template <typename B>
-  Value add(Value a, B b) {
-    return binary("add", a, b);
-  }
-  template <typename B>
-  Value sub(Value a, B b) {
-    return binary("subtract", a, b);
-  }
-  template <typename B>
-  Value mul(Value a, B b) {
-    return binary("multiply", a, b);
-  }
-  template <typename B>
-  Value div(Value a, B b) {
-    return binary("divide", a, b);
-  }
-  template <typename B>
-  Value max(Value a, B b) {
-    return binary("maximum", a, b);
-  }
-  template <typename B>
-  Value min(Value a, B b) {
-    return binary("minimum", a, b);
-  }
+  Value add(Value a, auto b) { return binary("add", a, b); }
+  Value sub(Value a, auto b) { return binary("subtract", a, b); }
+  Value mul(Value a, auto b) { return binary("multiply", a, b); }
+  Value div(Value a, auto b) { return binary("divide", a, b); }
+  Value max(Value a, auto b) { return binary("maximum", a, b); }
+  Value min(Value a, auto b) { return binary("minimum", a, b); }
   Value neg(Value x) { return unary("negate", x); }
   Value exp(Value x) { return unary("exponential", x); }
   Value log(Value x) { return unary("log", x); }
