@@ -7,7 +7,7 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz npu-formal npu-mutants clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz npu-formal npu-mutants wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -53,5 +53,8 @@ npu-formal: build setup-hw  ## prove element, tokens, queues, issue rules and de
 npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: the tests must catch 9 of 10
 	@python rtl/npu/mutate.py --count $(or $(COUNT),50)
 
+wheel: setup  ## build the Python wheel into dist/ and try it in an environment of its own
+	@python scripts/wheel.py
+
 clean:  ## remove what was built, keep .venv
-	rm -rf build build-light build-asan build-tsan
+	rm -rf build build-light build-asan build-tsan build-wheel dist
