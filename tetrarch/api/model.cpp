@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <mutex>
+#include <set>
 
 #include "tetrarch/api/binding.h"
 #include "tetrarch/api/device_spec.h"
@@ -48,6 +49,20 @@ Result<api::DriverOptions> driverOptions(const CompileOptions& options) {
   TET_ASSIGN_OR_RETURN(driver.devices, api::openDevices(options.devices));
   TET_ASSIGN_OR_RETURN(driver.profile, openProfile(options));
   return driver;
+}
+
+// A misspelt dimension would bind nothing, and nobody would notice.
+Status checkDims(const std::vector<ModelPort>& inputs, const std::map<std::string, int64_t>& dims,
+                 const std::string& title) {
+  std::set<std::string> names;
+  for (const ModelPort& input : inputs) names.insert(input.dim_names.begin(), input.dim_names.end());
+  names.erase("");
+  for (const auto& [name, size] : dims) {
+    if (names.contains(name)) continue;
+    return invalidArgument("{}: the model has no dimension '{}'; its named dimensions are: {}", title, name,
+                           names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+  }
+  return {};
 }
 
 }  // namespace
@@ -153,6 +168,7 @@ Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
 Result<Model> Model::compileSource(api::ModelSource source, CompileOptions options) {
   auto impl = std::make_unique<Impl>();
   TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(source));
+  TET_RETURN_IF_ERROR(checkDims(interface.inputs, options.dims, source.title()));
   TET_ASSIGN_OR_RETURN(impl->driver, driverOptions(options));
   impl->binding = {options.dims, options.values, options.shapes};
   impl->source = std::move(source);

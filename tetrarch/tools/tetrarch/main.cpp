@@ -1,6 +1,8 @@
 // The `tetrarch` command. Exit status: 0 done, 2 the user's input, 3 a device, 4 ours.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tetrarch/tools/tetrarch/command.h"
@@ -8,8 +10,6 @@
 
 namespace tetrarch::tools {
 namespace {
-
-constexpr int kUserError = 2;
 
 int reportFailure(const Status& status, const std::string& command, bool json) {
   if (json) {
@@ -20,6 +20,29 @@ int reportFailure(const Status& status, const std::string& command, bool json) {
   const Style style(STDERR_FILENO);
   std::fprintf(stderr, "%s %s\n", style.red("tetrarch:").c_str(), std::string(status.message()).c_str());
   return exitCode(status);
+}
+
+bool contains(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The command that was chosen, as far as parsing came.
+std::string commandOf(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? "" : chosen.front()->get_name();
+}
+
+// What the parser did not understand, as one sentence.
+Status misuse(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words) {
+  if (const std::string command = commandOf(app); !command.empty())
+    return invalidArgument("{}: {}; see 'tetrarch {} --help'", command, error.what(), command);
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  const auto first =
+      std::find_if(words.begin(), words.end(), [](const auto& w) { return !w.starts_with('-'); });
+  if (first == words.end())
+    return invalidArgument("no command is given; the commands are {}", fmt::join(names, ", "));
+  return invalidArgument("'{}' is no command; the commands are {}", *first, fmt::join(names, ", "));
 }
 
 int execute(const Command& command, bool json) {
@@ -56,12 +79,14 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the parser's way to say help and misuse alike
-    return app.exit(error) == 0 ? 0 : kUserError;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    return reportFailure(misuse(app, error, words), commandOf(app), contains(words, "--json"));
   }
   for (const Command& command : commands) {
     if (command.app->parsed()) return execute(command, json);
   }
-  return kUserError;
+  return 0;  // not reached: the parser asks for a command
 }
 
 }  // namespace
