@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +85,19 @@ def empty(folder: Path) -> Path:
     return save(folder, "empty", [node], [("x", FLOAT, [1])], [("y", FLOAT, [1])])
 
 
-def addition(folder: Path, element: int = FLOAT) -> Path:
-    """z = x + y, both of shape [2, 3]."""
+def addition(folder: Path, element: int = FLOAT, shape: Sequence[int] = (2, 3)) -> Path:
+    """z = x + y, both of the same shape."""
     node = helper.make_node("Add", ["x", "y"], ["z"])
-    values = [(name, element, [2, 3]) for name in "xyz"]
+    values = [(name, element, list(shape)) for name in "xyz"]
     return save(folder, "addition", [node], values[:2], values[2:])
+
+
+def powers(folder: Path, size: int, count: int) -> Path:
+    """y = x to the power 2^count, x a matrix: as much work as one likes."""
+    names = ["x", *(f"x{i}" for i in range(1, count)), "y"]
+    nodes = [helper.make_node("MatMul", [a, a], [b]) for a, b in itertools.pairwise(names)]
+    shape = [size, size]
+    return save(folder, "powers", nodes, [("x", FLOAT, shape)], [("y", FLOAT, shape)])
 
 
 def reshape_by_input(folder: Path) -> Path:

@@ -142,7 +142,10 @@ BAD_ARGUMENTS = {
     "unknown place": (("run", "{model}", "--random", "--place", "warp"), "warp"),
     "bad dimension": (("run", "{model}", "--random", "--dim", "batch=many"), "many"),
     "no such option": (("run", "{model}", "--colour"), "colour"),
-    "no command": ((), "subcommand"),
+    "no command": ((), "the commands are"),
+    "unknown command": (("compil", "{model}"), "'compil' is no command"),
+    "no model": (("run",), "model is required"),
+    "unknown dimension": (("run", "{model}", "--random", "--dim", "batch=7"), "no dimension 'batch'"),
 }
 
 
@@ -159,10 +162,7 @@ def test_bad_input_is_the_users(case, command, perceptron, tmp_path):
     before = sorted(tmp_path.iterdir())
     arguments, word = BAD_ARGUMENTS[case]
     done = command(*(argument.format(**names) for argument in arguments), cwd=tmp_path)
-    if case == "cut artifact":
-        assert done.returncode in (2, 3)
-    else:
-        assert done.returncode == 2, done.stderr
+    assert done.returncode == 2, done.stderr
     assert word in done.stderr
     assert sorted(tmp_path.iterdir()) == before
 
@@ -171,6 +171,14 @@ def test_errors_are_json_too(command, tmp_path):
     done = command("run", tmp_path / "nothing.onnx", "--json")
     error = valid(json.loads(done.stdout))["error"]
     assert (done.returncode, error["exit"], error["code"]) == (2, 2, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("words", [(), ("compil",), ("run",), ("run", "m.onnx", "--colour")])
+def test_misuse_is_json_too(words, command):
+    done = command(*words, "--json")
+    error = valid(json.loads(done.stdout))["error"]
+    assert (done.returncode, error["exit"], error["code"]) == (2, 2, "INVALID_ARGUMENT")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_damaged_artifact_is_an_error(command, perceptron, tmp_path):
@@ -184,7 +192,7 @@ def test_a_damaged_artifact_is_an_error(command, perceptron, tmp_path):
         damaged[at] ^= 1 << int(random.integers(8))
         artifact.write_bytes(damaged)
         done = command("run", artifact, "--random")
-        assert done.returncode in (2, 3), done.stderr
+        assert done.returncode == 2, done.stderr
         assert "p.tet" in done.stderr
 
 

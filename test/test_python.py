@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
+import mmap
 import threading
 import time
 
@@ -163,6 +165,104 @@ def test_threads_may_share_a_program(perceptron):
     assert len(results) == 8
     for result in results:
         np.testing.assert_array_equal(result, expected)
+
+
+def test_programs_run_side_by_side(tmp_path):
+    """Several programs over the same device, each called from several threads."""
+    models = [small_models.perceptron(tmp_path), small_models.convolutions(tmp_path)]
+    inputs = [random_x(), np.random.default_rng(6).standard_normal((1, 16, 32, 32), np.float32)]
+    programs = [tetrarch.compile(model) for model in models]
+    expected = [program(x) for program, x in zip(programs, inputs, strict=True)]
+    wrong = []
+
+    def work(i: int) -> None:
+        for _ in range(20):
+            if not all(map(np.array_equal, programs[i](inputs[i]), expected[i])):
+                wrong.append(i)
+
+    workers = [threading.Thread(target=work, args=(number % 2,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_other_threads_go_on_during_a_call(tmp_path):
+    program = tetrarch.compile(small_models.powers(tmp_path, 1024, 6), measure=False)
+    x = np.eye(1024, dtype=np.float32)
+    program(x)
+    worker = threading.Thread(target=program, args=(x,))
+    turns = 0
+    worker.start()
+    while worker.is_alive():
+        time.sleep(0.001)
+        turns += 1
+    assert turns >= 5, "the GIL is released while a program runs"
+
+
+BIG = (512, 1024)
+
+
+def big_array() -> np.ndarray:
+    return np.random.default_rng(8).standard_normal(BIG, np.float32)
+
+
+def bytes_copied(program: tetrarch.Program) -> int:
+    return program.report()["total"]["copied"]["value"]
+
+
+def test_large_arrays_are_used_where_they_lie(tmp_path):
+    torch = pytest.importorskip("torch")
+    program = tetrarch.compile(small_models.addition(tmp_path, shape=BIG))
+    x = big_array()
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for kind in (x, frozen, torch.from_numpy(x), torch.from_numpy(x).clone()):
+        z = program(kind, x)
+        np.testing.assert_array_equal(z, 2 * x)
+        assert bytes_copied(program) == 0
+    program.write_trace(tmp_path / "trace.json")
+    assert "copy" not in (tmp_path / "trace.json").read_text(encoding="utf-8")
+    np.testing.assert_array_equal(torch.from_dlpack(z).numpy(), z)
+    assert torch.from_dlpack(z).data_ptr() == z.ctypes.data, "and results go on without a copy"
+
+
+def test_arrays_at_odd_addresses_are_copied(tmp_path):
+    program = tetrarch.compile(small_models.addition(tmp_path, shape=BIG))
+    x = big_array()
+    odd = np.frombuffer(b"1234" + x.tobytes(), np.float32, offset=4).reshape(BIG)
+    if odd.ctypes.data % 16 == 0:  # the bytes object lies oddly itself
+        odd = np.frombuffer(b"12345678" + x.tobytes(), np.float32, offset=8).reshape(BIG)
+    np.testing.assert_array_equal(program(odd, x), 2 * x)
+    assert bytes_copied(program) == x.nbytes
+
+
+def guarded(x: np.ndarray) -> np.ndarray:
+    """A copy whose last byte is the last that may be read: a protected page follows."""
+    pages = -(-x.nbytes // mmap.PAGESIZE) + 1
+    memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
+    array = np.frombuffer(memory, np.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    last = ctypes.c_void_p(array.ctypes.data + (pages - 1) * mmap.PAGESIZE)
+    assert libc.mprotect(last, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    begin = (pages - 1) * mmap.PAGESIZE - x.nbytes
+    copy = array[begin : begin + x.nbytes].view(x.dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
+
+
+def test_kernels_read_nothing_beyond_their_inputs(tmp_path):
+    random = np.random.default_rng(9)
+    cases = {
+        small_models.convolutions(tmp_path): random.standard_normal((1, 16, 32, 32), np.float32),
+        small_models.powers(tmp_path, 132, 2): random.standard_normal((132, 132), np.float32),
+    }
+    for model, x in cases.items():
+        program = tetrarch.compile(model, measure=False)
+        expected = program(x)
+        np.testing.assert_array_equal(program(guarded(x)), expected)
+        assert bytes_copied(program) == 0
 
 
 def test_the_reference_agrees(perceptron):

@@ -122,8 +122,8 @@ def load(
             the result is kept beside the profile of measured costs for the next load.
 
     Raises:
-        InputError: there is no such file, or it is no artifact.
-        DeviceError: the artifact is damaged, or a device that it needs is not here.
+        InputError: there is no such file, or it is no artifact, or a damaged one.
+        DeviceError: a device that it needs is not here.
     """
     return _tetrarch.load(os.fspath(path), list(devices), os.fspath(place or ""), retune)
 

@@ -376,7 +376,11 @@ Result<std::shared_ptr<Device>> DeviceRegistry::open(const abi::PlanDevice& id) 
     std::string there;
     for (const auto& plugin : plugins_)
       there += fmt::format("{}{}", there.empty() ? "" : ", ", plugin->api.name);
-    std::string broken = problems_.empty() ? "" : fmt::format("; left out: {}", problems_.front());
+    const std::string file = fmt::format("tetrarch_{}.so", name);
+    auto mine = std::find_if(problems_.begin(), problems_.end(),
+                             [&](const std::string& p) { return p.find(file) != std::string::npos; });
+    if (mine == problems_.end()) mine = problems_.begin();
+    std::string broken = problems_.empty() ? "" : fmt::format("; left out: {}", *mine);
     return fail(StatusCode::kNotFound, "there is no device plug-in '{}' (there are: {}{})", name,
                 there.empty() ? "none" : there, broken);
   }

@@ -1,55 +1,47 @@
-// A device whose second launch of a program fails, without the device being lost.
-#include "tetrarch/devices/hosted/hosted.h"
+// The CPU plug-in under the name "failing": its device stops half-way through every chain of launches, without
+// being lost.
+#include <dlfcn.h>
 
-namespace tetrarch {
+#include <cstdio>
+
+#include "tetrarch/abi/device.h"
+
 namespace {
 
-constexpr const char* kFormats[] = {"null"};
+const tet_plugin* cpu = nullptr;
+tet_plugin table = {};
 
-class AnyModule : public tet_module {
- public:
-  tet_kernel* find(std::string_view) override {
-    kernel_.info = {sizeof(tet_kernel_info), 16, 1, 0, UINT32_MAX, 0};
-    return &kernel_;
-  }
+tet_status describe(uint32_t index, const char* options, tet_device_info* info, tet_error* error) {
+  const tet_status status = cpu->device_describe(index, options, info, error);
+  if (status == TET_OK) info->name = "failing";
+  return status;
+}
 
- private:
-  tet_kernel kernel_;
-};
+tet_status describeOpen(tet_device* device, tet_device_info* info, tet_error* error) {
+  const tet_status status = cpu->device_info(device, info, error);
+  if (status == TET_OK) info->name = "failing";
+  return status;
+}
 
-class FailingDevice : public tet_device {
- public:
-  void describe(tet_device_info& info) const override {
-    info.name = "failing";
-    info.description = info.driver = info.features = info.shares = "";
-    info.device_class = TET_CLASS_OTHER;
-    info.flags = TET_DEVICE_HOST_VISIBLE | TET_DEVICE_WRAPS_HOST | TET_DEVICE_BLOCKING;
-    info.memory_bytes = info.max_buffer_bytes = memory_bytes;
-    info.alignment = hosted::kAlignment;
-    info.compute_units = info.max_queues = info.format_count = 1;
-    info.formats = kFormats;
+tet_status launch(tet_queue* queue, const tet_launch* launches, uint64_t count, tet_error* error) {
+  if (count > 1) (void)cpu->launch(queue, launches, count / 2, error);
+  if (error) {
+    std::snprintf(error->message, sizeof error->message,
+                  "the command processor stopped in the middle of a launch");
   }
-  Result<std::unique_ptr<tet_module>> load(const std::string&, const std::string&,
-                                           std::span<const std::byte>) override {
-    return std::make_unique<AnyModule>();
-  }
-  Status run(std::span<const hosted::Launch> launches) override {
-    if (launches.size() < 2) return {};
-    return fail(StatusCode::kInternal, "the command processor stopped in the middle of a launch");
-  }
-};
-
-Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options&) {
-  return std::make_unique<FailingDevice>();
+  return TET_INTERNAL;
 }
 
 }  // namespace
 
-const hosted::Driver& hosted::driver() {
-  static constexpr Driver made = {"failing", "1", [] { return 1u; }, create, false};
-  return made;
+const tet_plugin* tetrarch_plugin() {
+  void* library = ::dlopen(TETRARCH_CPU_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+  if (!library) return nullptr;
+  cpu = reinterpret_cast<tetrarch_plugin_fn>(::dlsym(library, TET_PLUGIN_SYMBOL))();
+  table = *cpu;
+  table.name = "failing";
+  table.device_describe = describe;
+  table.device_info = describeOpen;
+  table.launch = launch;
+  return &table;
 }
-
-}  // namespace tetrarch
-
-const tet_plugin* tetrarch_plugin() { return tetrarch::hosted::table(); }
