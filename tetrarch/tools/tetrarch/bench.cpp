@@ -25,11 +25,14 @@ struct BenchCommand {
     TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, sources.read(program));
     TET_ASSIGN_OR_RETURN(std::vector<Tensor> outputs, program.run(inputs));
     std::vector<double> seconds;
+    ProgressDisplay display;
     for (int i = -warmup; i < runs; ++i) {
+      if (!model.quiet) display.update({"run", "", seconds.size(), static_cast<size_t>(runs)});
       const int64_t begin = nowNs();
       TET_RETURN_IF_ERROR(program.runInto(inputs, outputs));
       if (i >= 0) seconds.push_back(static_cast<double>(nowNs() - begin) * 1e-9);
     }
+    display.finish();
     std::sort(seconds.begin(), seconds.end());
     return describe(seconds, program.report());
   }
