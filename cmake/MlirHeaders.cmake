@@ -1,11 +1,17 @@
-# MLIR's headers, precompiled once for all targets that include them: cmake/mlir_pch.h.
+# MLIR's headers, precompiled once for all targets that include them: cmake/mlir_pch.h. With clang and Ninja, as the
+# presets have it; elsewhere each file parses them itself.
+
+set(TETRARCH_PRECOMPILES OFF)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_GENERATOR STREQUAL "Ninja")
+  set(TETRARCH_PRECOMPILES ON)
+endif()
 
 # tetrarch_precompile_mlir() : makes the target that owns the precompiled header. After find_package(MLIR).
 function(tetrarch_precompile_mlir)
   add_library(tetrarch_mlir_headers OBJECT "${PROJECT_SOURCE_DIR}/cmake/mlir_pch.cpp")
   tetrarch_use_mlir(tetrarch_mlir_headers)
   target_link_libraries(tetrarch_mlir_headers PRIVATE fmt::fmt)
-  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  if(NOT TETRARCH_PRECOMPILES)
     return()
   endif()
   target_precompile_headers(tetrarch_mlir_headers PRIVATE "${PROJECT_SOURCE_DIR}/cmake/mlir_pch.h")
@@ -33,7 +39,7 @@ endfunction()
 # tetrarch_reuse_mlir_headers(<target>) : compiles its files with the precompiled header. Named relative to the build
 # folder, where Ninja compiles, so that the compiler cache sees the same words in every clone.
 function(tetrarch_reuse_mlir_headers name)
-  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  if(NOT TETRARCH_PRECOMPILES)
     return()
   endif()
   get_target_property(sources ${name} SOURCES)

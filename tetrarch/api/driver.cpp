@@ -84,8 +84,9 @@ Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Ma
 // The plan that runs, then each device alone where it can run the whole model.
 Status addPlans(abi::Manifest& manifest, const DriverOptions& options) {
   if (options.progress) options.progress({"plan", "", 0, 0});
-  TET_ASSIGN_OR_RETURN(abi::PlanEntry chosen,
-                       choosePlan(manifest, options.devices, options.place, options.divide));
+  auto found = choosePlan(manifest, options.devices, options.place, options.divide);
+  if (!found) return found.error().withContext(manifest.source);
+  const abi::PlanEntry chosen = std::move(*found);
   std::vector<abi::PlanEntry> plans{chosen};
   if (options.devices.size() > 1) {
     for (const abi::SinglePrice& single : chosen.singles) {
