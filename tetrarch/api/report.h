@@ -56,7 +56,7 @@ struct Report {
   std::vector<DeviceInfo> devices;  // in use
   std::vector<TaskReport> tasks;    // in launch order
   Figure time;                      // of the last call, from its start to its end; unknown before the first
-  Figure copied;                    // bytes between devices and host, and of inputs and outputs not used in place
+  Figure copied;                    // bytes between devices and host, and of the caller's tensors
   Figure predicted,
       lower_bound;  // of the plan; no placement can be faster than the bound, by the plan's model
   std::vector<SinglePrice> singles;

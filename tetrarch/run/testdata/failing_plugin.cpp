@@ -1,5 +1,5 @@
-// The CPU plug-in under the name "failing": its device stops half-way through every chain of launches, without
-// being lost.
+// The CPU plug-in under the name "failing": its device stops half-way through every chain of launches,
+// without being lost.
 #include <dlfcn.h>
 
 #include <cstdio>

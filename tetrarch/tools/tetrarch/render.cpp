@@ -30,8 +30,8 @@ std::string taskTable(const Report& report, const Style& style) {
 std::string totals(const Report& report, const Style& style) {
   Table table({"total", "time", "source", "note"});
   if (!std::isnan(report.time.value)) {
-    table.add({"this run", formatTime(report.time), report.time.source,
-               formatBytes(report.copied) + " copied"});
+    table.add(
+        {"this run", formatTime(report.time), report.time.source, formatBytes(report.copied) + " copied"});
   }
   table.add({"planned: " + report.plan, formatTime(report.predicted), report.predicted.source, ""});
   for (const SinglePrice& single : report.singles) {
