@@ -1,7 +1,7 @@
 """The families of networks that Tetrarch is made for, each beside ONNX Runtime: the same file, the same inputs.
 
     python -m examples.families                        the small ones of the tests
-    python -m examples.families --full                 with the published sizes; the largest wants 16 GB of memory
+    python -m examples.families --full                 with the published sizes; the largest wants over 16 GB of memory
     python -m examples.families --full bert-base gpt2  only these
     python -m examples.families --list
 
