@@ -2,7 +2,7 @@
 
 python rtl/npu/mutate.py --count 20 --seed 1
 
-A mutant is one operator of one line of a module, replaced; it is built with side 8 and small memories (about 15 s of one
+A mutant is one operator of one line of a module, replaced; it is built with side 8 and small memories (about 15 s of a
 core each) and runs random programs against the models, in a process of its own, until one differs, an assertion of the
 RTL fails or it hangs. Mutants that Verilator refuses are not counted. Ends with 0 when 9 of 10 are caught.
 """
@@ -45,7 +45,7 @@ FLIPS = {
 SKIPPED = re.compile(
     r"^\s*(//|`|localparam|parameter|input|output|assign unused|for \()|unused|NPU_ASSERT|typedef"
 )
-TIMEOUT = 120  # seconds that a mutant may take to build or to run
+TIMEOUT = 300  # seconds that a mutant may take to build or to run
 
 
 @dataclass
@@ -111,7 +111,7 @@ def is_caught(mutant: Mutant, folder: Path, build: Path, programs: int) -> bool 
         command = template.replace("@SRC@", str(sources)).replace("@OUT@", str(folder)).split()
         if not run(*command):
             return None
-    return run(folder / "mutant", "--side", "8", "--programs", str(programs)) is not True
+    return run(folder / "mutant", "--side", "8", "--programs", str(programs), "--no-shrink") is not True
 
 
 def main() -> int:

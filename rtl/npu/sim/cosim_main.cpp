@@ -1,7 +1,7 @@
 // Runs random programs in the RTL and in the models and compares every bit and the cycles: the long form of
-// npu_rtl_test. Ends with 1 and the shrunk program at the first difference.
+// npu_rtl_test. Ends with 1 at the first difference, and with the shrunk program unless told not to.
 //
-// Usage: npu_cosim [--side N] [--programs N] [--seed FIRST]
+// Usage: npu_cosim [--side N] [--programs N] [--seed FIRST] [--no-shrink]
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -38,16 +38,19 @@ RandomOptions optionsOf(int64_t side) {
 int main(int argc, char** argv) {
   int64_t side = 8, programs = 1000, cycles = 0;
   uint64_t first = 0;
+  bool no_shrink = false;
   CLI::App app("Compare the NPU's RTL with its models on random programs");
   app.add_option("--side", side, "of the array: 8 or 16")->check(CLI::IsMember({8, 16}));
   app.add_option("--programs", programs, "how many");
   app.add_option("--seed", first, "of the first");
+  app.add_flag("--no-shrink", no_shrink, "stop at the first difference");
   CLI11_PARSE(app, argc, argv);
   for (uint64_t seed = first; seed < first + static_cast<uint64_t>(programs); ++seed) {
     const Case c = randomCase(seed, optionsOf(side));
     const std::string found = compare(c, cycles);
     if (found.empty()) continue;
     fmt::print("seed {}: {}\n", seed, found);
+    if (no_shrink) return 1;
     const Case small = shrink(c, [&](const Case& smaller) { return !compare(smaller, cycles).empty(); });
     fmt::print("shrunk: {}\n{}\n", compare(small, cycles), listing(small));
     return 1;
