@@ -26,7 +26,8 @@ void expectPortable(const CodeBlob& blob) {
     const std::string command = fmt::format(
         TETRARCH_CLANG
         " -target {} -x cl -cl-std=CL1.2 -Xclang -cl-ext=-all,+cl_khr_fp64 -Xclang -finclude-default-header "
-        "-DTET_LOCAL_ITEMS=64 -Wall -Wextra -Wno-unused-parameter -Werror -fsyntax-only {}",
+        "-DTET_LOCAL_ITEMS=64 -Wall -Wextra -Wno-parentheses "
+        "-Wno-unused-parameter -Werror -fsyntax-only {}",
         processor, path);
     EXPECT_EQ(std::system(command.c_str()), 0) << processor;  // NOLINT(concurrency-mt-unsafe)
   }

@@ -148,7 +148,7 @@ Status KernelPrinter::select(mlir::Operation* op) {
     const Expr& test = condition[one_condition ? 0 : part];
     Expr expr;
     if (one_condition) {
-      expr = {fmt::format("{} ? {} : {}", operand(test, Prec::Or), operand(yes[part], Prec::Or),
+      expr = {fmt::format("{} ? {} : {}", operand(test, Prec::Equal), operand(yes[part], Prec::Or),
                           operand(no[part], Prec::Or)),
               Prec::Ternary};
     } else {
