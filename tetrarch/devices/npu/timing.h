@@ -9,14 +9,14 @@
 
 namespace tetrarch::npu {
 
-// What a unit did, in cycles. Where it could have begun its next work and did not, one of the waits counts. A unit
-// that pays for a tail or for its smallest stream is neither busy nor waiting.
+// What a unit did, in cycles. Where it could have begun its next work and did not, one of the waits counts. A
+// unit that pays for a tail or for its smallest stream is neither busy nor waiting.
 struct UnitActivity {
   int64_t instructions = 0;
-  int64_t busy = 0;               // beats of load and store, rows streamed by matrix, rows read by vector
-  int64_t waited_for_work = 0;    // its queue was empty
-  int64_t waited_for_tokens = 0;  // its head's tokens were not there
-  int64_t waited_for_ports = 0;   // banks held by others, too many loads in flight, a SYNC behind work
+  int64_t busy = 0;                // beats of load and store, rows streamed by matrix, rows read by vector
+  int64_t waited_for_work = 0;     // its queue was empty
+  int64_t waited_for_tokens = 0;   // its head's tokens were not there
+  int64_t waited_for_ports = 0;    // banks held by others, too many loads in flight, a SYNC behind work
   int64_t waited_for_weights = 0;  // matrix: the prepare stage was still at it
 };
 
