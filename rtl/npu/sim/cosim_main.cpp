@@ -1,5 +1,6 @@
-// Runs random programs in the RTL and in the models and compares every bit and the cycles: the long form of
-// npu_rtl_test. Ends with 1 at the first difference, and with the shrunk program unless told not to.
+// Runs random programs, each tenth of them one that ends in a fault, in the RTL and in the models and
+// compares every bit and the cycles: the long form of npu_rtl_test. Ends with 1 at the first difference, and
+// with the shrunk program unless told not to.
 //
 // Usage: npu_cosim [--side N] [--programs N] [--seed FIRST] [--no-shrink]
 #include <CLI/CLI.hpp>
@@ -33,6 +34,17 @@ RandomOptions optionsOf(int64_t side) {
   return options;
 }
 
+constexpr uint64_t kFaultEvery = 10;
+
+bool isFault(uint64_t seed) { return seed % kFaultEvery == 0; }
+
+Case caseOf(uint64_t seed, const RandomOptions& options) {
+  if (!isFault(seed)) return randomCase(seed, options);
+  // Causes from the one behind Done on.
+  const auto faults = static_cast<uint64_t>(causeRows().size() - 1);
+  return randomFault(seed, static_cast<Cause>(causeRows()[1 + seed / kFaultEvery % faults].value), options);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -46,11 +58,11 @@ int main(int argc, char** argv) {
   app.add_flag("--no-shrink", no_shrink, "stop at the first difference");
   CLI11_PARSE(app, argc, argv);
   for (uint64_t seed = first; seed < first + static_cast<uint64_t>(programs); ++seed) {
-    const Case c = randomCase(seed, optionsOf(side));
+    const Case c = caseOf(seed, optionsOf(side));
     const std::string found = compare(c, cycles);
     if (found.empty()) continue;
     fmt::print("seed {}: {}\n", seed, found);
-    if (no_shrink) return 1;
+    if (no_shrink || isFault(seed)) return 1;
     const Case small = shrink(c, [&](const Case& smaller) { return !compare(smaller, cycles).empty(); });
     fmt::print("shrunk: {}\n{}\n", compare(small, cycles), listing(small));
     return 1;
