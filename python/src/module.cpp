@@ -77,12 +77,25 @@ nb::object call(Callable& model, const nb::args& args, const nb::kwargs& kwargs)
   return arraysFrom(valueOf(std::move(outputs)));
 }
 
+// Dicts of arrays by input name.
+std::vector<std::map<std::string, Tensor>> samplesFrom(const nb::list& list) {
+  std::vector<std::map<std::string, Tensor>> samples;
+  for (nb::handle item : list) {
+    samples.emplace_back();
+    for (const auto& [name, value] : nb::cast<nb::dict>(item))
+      samples.back()[nb::cast<std::string>(name)] = tensorFrom(value, ElementType::F32);
+  }
+  return samples;
+}
+
 struct PyOptions {
   std::vector<std::string> devices;
   std::string place;
   std::map<std::string, int64_t> dims;
   std::map<std::string, std::vector<int64_t>> shapes;
   nb::dict values;
+  std::string quantize;
+  nb::list calibration;
   bool measure, divide;
   std::string profile;
   nb::object progress;
@@ -97,6 +110,8 @@ struct PyOptions {
       // An array states its own type; the model's is compared when it is imported.
       options.values[nb::cast<std::string>(name)] = tensorFrom(value, ElementType::F32);
     }
+    options.quantize = quantize;
+    options.calibration = samplesFrom(calibration);
     options.measure = measure;
     options.divide = divide;
     options.profile = profile;
@@ -229,30 +244,38 @@ void bindFunctions(nb::module_& m) {
       "path"_a, "devices"_a, "place"_a, "retune"_a);
   m.def(
       "reference",
-      [](const std::string& path, std::map<std::string, int64_t> dims) {
-        return valueOf(Reference::open(path, {.dims = std::move(dims)}));
+      [](const std::string& path, std::map<std::string, int64_t> dims, const std::string& quantize,
+         const nb::list& calibration) {
+        CompileOptions options;
+        options.dims = std::move(dims);
+        options.quantize = quantize;
+        options.calibration = samplesFrom(calibration);
+        return valueOf(Reference::open(path, options));
       },
-      "path"_a, "dims"_a);
+      "path"_a, "dims"_a, "quantize"_a, "calibration"_a);
   m.def(
       "compile_file",
       [](const std::string& path, std::vector<std::string> devices, std::string place,
          std::map<std::string, int64_t> dims, std::map<std::string, std::vector<int64_t>> shapes,
-         nb::dict values, bool measure, bool divide, std::string profile, nb::object progress) {
-        return compileFile(path, {devices, place, dims, shapes, values, measure, divide, profile, progress});
+         nb::dict values, std::string quantize, nb::list calibration, bool measure, bool divide,
+         std::string profile, nb::object progress) {
+        return compileFile(path, {devices, place, dims, shapes, values, quantize, calibration, measure,
+                                  divide, profile, progress});
       },
-      "path"_a, nb::kw_only(), "devices"_a, "place"_a, "dims"_a, "shapes"_a, "values"_a, "measure"_a,
-      "divide"_a, "profile"_a, "progress"_a.none());
+      "path"_a, nb::kw_only(), "devices"_a, "place"_a, "dims"_a, "shapes"_a, "values"_a, "quantize"_a,
+      "calibration"_a, "measure"_a, "divide"_a, "profile"_a, "progress"_a.none());
   m.def(
       "compile_bytes",
       [](const nb::bytes& onnx, const std::string& name, const std::string& folder,
          std::vector<std::string> devices, std::string place, std::map<std::string, int64_t> dims,
-         std::map<std::string, std::vector<int64_t>> shapes, nb::dict values, bool measure, bool divide,
-         std::string profile, nb::object progress) {
+         std::map<std::string, std::vector<int64_t>> shapes, nb::dict values, std::string quantize,
+         nb::list calibration, bool measure, bool divide, std::string profile, nb::object progress) {
         return compileBytes(onnx, name, folder,
-                            {devices, place, dims, shapes, values, measure, divide, profile, progress});
+                            {devices, place, dims, shapes, values, quantize, calibration, measure, divide,
+                             profile, progress});
       },
       "onnx"_a, "name"_a, "folder"_a, nb::kw_only(), "devices"_a, "place"_a, "dims"_a, "shapes"_a, "values"_a,
-      "measure"_a, "divide"_a, "profile"_a, "progress"_a.none());
+      "quantize"_a, "calibration"_a, "measure"_a, "divide"_a, "profile"_a, "progress"_a.none());
 }
 
 }  // namespace

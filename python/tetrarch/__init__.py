@@ -58,6 +58,8 @@ def compile(
     dims: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     values: Mapping[str, np.ndarray] | None = None,
+    quantize: str = "",
+    calibration: Sequence[Mapping[str, np.ndarray]] = (),
     measure: bool = True,
     divide: bool = True,
     profile: str | os.PathLike[str] = "",
@@ -77,6 +79,9 @@ def compile(
         dims: sizes of named dimensions, as `{"batch": 8}`.
         shapes: whole shapes of inputs by name.
         values: inputs that become constants.
+        quantize: `"int8"` computes in 8-bit integers where it can; needs `calibration`.
+        calibration: samples of the inputs, each a dict of arrays by name; an array may hold several samples along its
+            first dimension.
         measure: time the tasks on the devices; `False` plans from estimates.
         divide: let devices that share memory divide a task.
         profile: file of measured costs; by default `$TETRARCH_PROFILE` or `~/.cache/tetrarch/profile.db`.
@@ -93,6 +98,8 @@ def compile(
         "dims": dict(dims or {}),
         "shapes": {name: list(shape) for name, shape in (shapes or {}).items()},
         "values": dict(values or {}),
+        "quantize": quantize,
+        "calibration": [dict(sample) for sample in calibration],
         "measure": measure,
         "divide": divide,
         "profile": os.fspath(profile),
@@ -128,14 +135,22 @@ def load(
     return _tetrarch.load(os.fspath(path), list(devices), os.fspath(place or ""), retune)
 
 
-def reference(model: str | os.PathLike[str], *, dims: Mapping[str, int] | None = None) -> Reference:
+def reference(
+    model: str | os.PathLike[str],
+    *,
+    dims: Mapping[str, int] | None = None,
+    quantize: str = "",
+    calibration: Sequence[Mapping[str, np.ndarray]] = (),
+) -> Reference:
     """The model as the reference interpreter computes it: a callable like a `Program`, slow, to check others against.
 
     Args:
         model: the path of an ONNX file.
         dims: sizes of named dimensions; others are bound by each call's arrays.
+        quantize, calibration: as of `compile`; the reference is then what the quantised graph means.
 
     Raises:
         InputError: the file or the model is at fault.
     """
-    return _tetrarch.reference(os.fspath(model), dict(dims or {}))
+    samples = [dict(sample) for sample in calibration]
+    return _tetrarch.reference(os.fspath(model), dict(dims or {}), quantize, samples)

@@ -61,7 +61,9 @@ class Reference:
 def version() -> str: ...
 def devices() -> list[Device]: ...
 def load(path: str, devices: Sequence[str], place: str, retune: bool) -> Program: ...
-def reference(path: str, dims: Mapping[str, int]) -> Reference: ...
+def reference(
+    path: str, dims: Mapping[str, int], quantize: str, calibration: list[dict[str, NDArray[Any]]]
+) -> Reference: ...
 def compile_file(
     path: str,
     *,
@@ -70,6 +72,8 @@ def compile_file(
     dims: Mapping[str, int],
     shapes: Mapping[str, Sequence[int]],
     values: Mapping[str, NDArray[Any]],
+    quantize: str,
+    calibration: list[dict[str, NDArray[Any]]],
     measure: bool,
     divide: bool,
     profile: str,
@@ -85,6 +89,8 @@ def compile_bytes(
     dims: Mapping[str, int],
     shapes: Mapping[str, Sequence[int]],
     values: Mapping[str, NDArray[Any]],
+    quantize: str,
+    calibration: list[dict[str, NDArray[Any]]],
     measure: bool,
     divide: bool,
     profile: str,

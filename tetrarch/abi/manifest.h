@@ -58,6 +58,9 @@ struct TaskEntry {
   std::vector<int> inputs, outputs;
   double flops = 0;
   double bytes = 0;  // read and written at least once
+  // Of a quantised result against the float model's, measured on the calibration samples: root mean square of
+  // the difference by that of the float values, and the largest difference.
+  std::optional<double> error, largest_error;
   bool operator==(const TaskEntry&) const = default;
 };
 
@@ -147,6 +150,7 @@ struct Manifest {
   std::string source;                   // file name without folder
   std::string source_hash;              // of its bytes, hexadecimal
   std::map<std::string, int64_t> dims;  // binding of the named symbolic dimensions
+  std::string precision;                // "int8" when it was quantised on compilation, else ""
   std::vector<Port> inputs, outputs;
   std::vector<TensorEntry> tensors;
   std::vector<TaskEntry> tasks;

@@ -56,6 +56,8 @@ TET_FIELDS(TaskEntry) {
   v("outputs", x.outputs);
   v("flops", x.flops);
   v("bytes", x.bytes);
+  v.optional("error", x.error, std::optional<double>());
+  v.optional("largest_error", x.largest_error, std::optional<double>());
 }
 
 TET_FIELDS(KernelEntry) {
@@ -124,6 +126,7 @@ TET_FIELDS(Manifest) {
   v("source", x.source);
   v("source_hash", x.source_hash);
   v("dims", x.dims);
+  v.optional("precision", x.precision, std::string());
   v("inputs", x.inputs);
   v("outputs", x.outputs);
   v("tensors", x.tensors);

@@ -16,6 +16,7 @@ inline Manifest sampleManifest() {
   m.source = "sample.onnx";
   m.source_hash = "00ff";
   m.dims = {{"batch", 2}};
+  m.precision = "int8";
   m.tensors = {{ElementType::F32, {2, 4}, 32, TensorKind::Input},
                {ElementType::F32, {4, 4}, 64, TensorKind::Constant, 64},
                {ElementType::F32, {2, 4}, 32, TensorKind::Temporary},
@@ -24,7 +25,7 @@ inline Manifest sampleManifest() {
   m.inputs = {{"x", ElementType::F32, {2, 4}, 0}};
   m.outputs = {{"z", ElementType::F32, {8}, 4}};
   m.tasks = {{"matmul_0", "dot_general", "aa", {0, 1}, {2}, 64, 128},
-             {"relu_1", "maximum", "bb", {3}, {4}, 8, 64}};
+             {"relu_1", "maximum", "bb", {3}, {4}, 8, 64, 0.01, 0.5}};
   CodeEntry code{"cpu", DeviceClass::Cpu, "elf", "avx2 fma", 1};
   code.kernels = {{"k0", "", 4, 1, 128, 2, 1}, {"k1", "", 1}};
   m.code = {code};

@@ -19,8 +19,10 @@
 #include "tetrarch/api/variant.h"
 #include "tetrarch/api/version.h"
 #include "tetrarch/compile/pipeline.h"
+#include "tetrarch/compile/quantize/calibrate.h"
 #include "tetrarch/graph/interpreter.h"
 #include "tetrarch/graph/parse.h"
+#include "tetrarch/graph/types.h"
 #include "tetrarch/import/onnx/import.h"
 
 namespace tetrarch::api {
@@ -51,9 +53,28 @@ Result<Graph> import(mlir::MLIRContext& context, const ModelSource& source, cons
   return graph;
 }
 
-Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string_view stop_after) {
+std::vector<CalibratedInput> inputsOf(mlir::ModuleOp graph) {
+  auto main = graph.lookupSymbol<mlir::func::FuncOp>("main");
+  std::vector<CalibratedInput> inputs;
+  for (unsigned i = 0; main && i < main.getNumArguments(); ++i) {
+    const auto name = main.getArgAttrOfType<mlir::StringAttr>(i, "tet.name");
+    inputs.push_back(
+        {name ? name.str() : "", tet::elementTypeOf(main.getArgument(i)), tet::shapeOf(main.getArgument(i))});
+  }
+  return inputs;
+}
+
+// Runs the stages; the errors of quantised values go to `errors` where the graph is quantised here.
+using Errors = std::map<std::string, compile::QuantisationError>;
+Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string_view stop_after,
+                 Errors* errors) {
   compile::PipelineOptions pipeline;
   pipeline.stop_after = stop_after;
+  compile::Calibration calibration;
+  if (!options.quantisation.type.empty()) {
+    TET_ASSIGN_OR_RETURN(calibration.samples, calibrationSamples(inputsOf(graph), options.quantisation));
+    pipeline.calibration = &calibration;
+  }
   // A stage is announced when the one before it is done.
   const auto names = compile::stageNames();
   pipeline.on_stage = [&](std::string_view stage, double) {
@@ -61,7 +82,9 @@ Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string
       if (names[i] == stage && options.progress) options.progress({std::string(names[i + 1]), "", 0, 0});
     }
   };
-  return compile::runPipeline(graph, pipeline);
+  TET_RETURN_IF_ERROR(compile::runPipeline(graph, pipeline));
+  if (errors) *errors = std::move(calibration.errors);
+  return {};
 }
 
 // Name, hash and bindings: where the artifact comes from.
@@ -79,6 +102,16 @@ Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Ma
   manifest.source_hash = abi::hexHash(bytes);
   manifest.dims = binding.dims;
   return {};
+}
+
+void describeQuantisation(const Quantisation& quantisation, const Errors& errors, abi::Manifest& manifest) {
+  manifest.precision = quantisation.type;
+  for (abi::TaskEntry& task : manifest.tasks) {
+    const auto error = errors.find(task.name);
+    if (error == errors.end()) continue;
+    task.error = error->second.relative;
+    task.largest_error = error->second.largest;
+  }
 }
 
 // The plan that runs, then each device alone where it can run the whole model.
@@ -155,8 +188,10 @@ Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& 
   const auto context = makeContext();
   if (options.progress) options.progress({"import", "", 0, 0});
   TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, needs));
-  TET_RETURN_IF_ERROR(runStages(*graph, options, compile::stageNames().back()));
+  Errors errors;
+  TET_RETURN_IF_ERROR(runStages(*graph, options, compile::stageNames().back(), &errors));
   TET_ASSIGN_OR_RETURN(TaskGraph tasks, collectTasks(*graph));
+  describeQuantisation(options.quantisation, errors, tasks.manifest);
   TET_RETURN_IF_ERROR(describeOrigin(source, binding, tasks.manifest));
   return finish(std::move(tasks), options, source.title());
 }
@@ -185,9 +220,15 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
 }
 
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,
+                                           const Quantisation& quantisation,
                                            const std::map<std::string, Tensor>& inputs, Needs* needs) {
   const auto context = makeContext();
   TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, needs));
+  if (!quantisation.type.empty()) {
+    DriverOptions options;
+    options.quantisation = quantisation;
+    TET_RETURN_IF_ERROR(runStages(*graph, options, "quantize", nullptr));
+  }
   auto main = graph.get().lookupSymbol<mlir::func::FuncOp>("main");
   std::vector<Tensor> arguments;
   for (unsigned i = 0; main && i < main.getNumArguments(); ++i) {
@@ -199,11 +240,14 @@ Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Bind
   return tet::interpret(*graph, std::move(arguments));
 }
 
-Result<std::string> graphText(const ModelSource& source, const Binding& binding, const std::string& stage) {
+Result<std::string> graphText(const ModelSource& source, const Binding& binding,
+                              const Quantisation& quantisation, const std::string& stage) {
   const auto context = makeContext();
   Needs needs;
   TET_ASSIGN_OR_RETURN(const Graph graph, import(*context, source, binding, &needs));
-  TET_RETURN_IF_ERROR(runStages(*graph, {}, stage));
+  DriverOptions options;
+  options.quantisation = quantisation;
+  TET_RETURN_IF_ERROR(runStages(*graph, options, stage, nullptr));
   std::string text;
   llvm::raw_string_ostream stream(text);
   mlir::OpPrintingFlags flags;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tetrarch/abi/artifact_file.h"
+#include "tetrarch/api/calibration.h"
 #include "tetrarch/api/devices.h"
 #include "tetrarch/api/model.h"
 #include "tetrarch/plan/profile.h"
@@ -44,6 +45,7 @@ struct DriverOptions {
   OpenDevices devices;
   std::string place;
   bool measure = true, divide = true;
+  Quantisation quantisation;
   std::shared_ptr<plan::Profile> profile;
   std::function<void(const Progress&)> progress;
 };
@@ -66,12 +68,15 @@ std::optional<abi::Maker> thisMachine();
 Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifact& artifact,
                                                                const DriverOptions& options);
 
-// What the model gives for `inputs`, by name, according to the reference interpreter.
+// What the model, quantised if that is asked for, gives for `inputs`, by name, according to the reference
+// interpreter.
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,
+                                           const Quantisation& quantisation,
                                            const std::map<std::string, Tensor>& inputs, Needs* needs);
 
 // The graph as text after a stage of driverStages().
-Result<std::string> graphText(const ModelSource& source, const Binding& binding, const std::string& stage);
+Result<std::string> graphText(const ModelSource& source, const Binding& binding,
+                              const Quantisation& quantisation, const std::string& stage);
 std::vector<std::string> driverStages();
 
 }  // namespace tetrarch::api

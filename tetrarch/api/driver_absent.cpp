@@ -25,12 +25,13 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
   return unimplemented("{}: this build of Tetrarch has no compiler", artifact.name());
 }
 
-Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding&,
+Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding&, const Quantisation&,
                                            const std::map<std::string, Tensor>&, Needs*) {
   return absent(source);
 }
 
-Result<std::string> graphText(const ModelSource& source, const Binding&, const std::string&) {
+Result<std::string> graphText(const ModelSource& source, const Binding&, const Quantisation&,
+                              const std::string&) {
   return absent(source);
 }
 

@@ -46,6 +46,8 @@ Result<api::DriverOptions> driverOptions(const CompileOptions& options) {
                             .measure = options.measure,
                             .divide = options.divide,
                             .progress = options.progress};
+  driver.quantisation = {options.quantize, options.calibration};
+  TET_RETURN_IF_ERROR(api::checkQuantisation(driver.quantisation));
   TET_ASSIGN_OR_RETURN(driver.devices, api::openDevices(options.devices));
   TET_ASSIGN_OR_RETURN(driver.profile, openProfile(options));
   return driver;
@@ -260,7 +262,9 @@ Status Model::writeTrace(const std::filesystem::path& path) const {
 
 Result<std::string> compileToText(const std::filesystem::path& path, const std::string& stage,
                                   const CompileOptions& options) {
-  return api::graphText({.path = path}, {options.dims, options.values, options.shapes}, stage);
+  const api::Quantisation quantisation{options.quantize, options.calibration};
+  TET_RETURN_IF_ERROR(api::checkQuantisation(quantisation));
+  return api::graphText({.path = path}, {options.dims, options.values, options.shapes}, quantisation, stage);
 }
 
 std::vector<std::string> stages() { return api::driverStages(); }

@@ -55,8 +55,11 @@ struct CompileOptions {
   std::map<std::string, int64_t> dims;   // sizes of named dimensions; others are bound by each call's tensors
   std::map<std::string, Tensor> values;  // inputs that become constants
   std::map<std::string, std::vector<int64_t>> shapes;  // whole shapes of inputs
-  bool measure = true;                                 // false: plan from estimates, nothing is timed
-  bool divide = true;                                  // tasks may be divided over devices that share memory
+  std::string quantize;  // "int8": to 8-bit integers; ranges come from `calibration`
+  // Samples of the inputs by name, each tensor one sample or several along its first dimension.
+  std::vector<std::map<std::string, Tensor>> calibration;
+  bool measure = true;  // false: plan from estimates, nothing is timed
+  bool divide = true;   // tasks may be divided over devices that share memory
   std::string profile;  // file of measured costs; empty: see TETRARCH_PROFILE in the manual
   std::function<void(const Progress&)> progress;  // called from the compiling thread; may be empty
 };
@@ -127,7 +130,8 @@ class Model {
 // oracle that everything else is checked against. Thread safe.
 class Reference {
  public:
-  // Errors as Model::compile; of the options only dims, shapes and values matter.
+  // Errors as Model::compile; of the options dims, shapes, values, quantize and calibration matter:
+  // quantised, it computes what the integer graph means.
   TETRARCH_EXPORT static Result<Reference> open(const std::filesystem::path& path,
                                                 const CompileOptions& options = {});
   TETRARCH_EXPORT Reference(Reference&&) noexcept;

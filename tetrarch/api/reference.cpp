@@ -6,6 +6,7 @@ namespace tetrarch {
 struct Reference::Impl {
   api::ModelSource source;
   api::Binding binding;
+  api::Quantisation quantisation;
   std::vector<ModelPort> inputs;
 };
 
@@ -13,6 +14,8 @@ Result<Reference> Reference::open(const std::filesystem::path& path, const Compi
   auto impl = std::make_unique<Impl>();
   impl->source.path = path;
   impl->binding = {options.dims, options.values, options.shapes};
+  impl->quantisation = {options.quantize, options.calibration};
+  TET_RETURN_IF_ERROR(api::checkQuantisation(impl->quantisation));
   TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(impl->source));
   for (ModelPort& port : interface.inputs) {
     if (!options.values.contains(port.name)) impl->inputs.push_back(std::move(port));
@@ -35,7 +38,8 @@ Result<std::vector<Tensor>> Reference::run(std::span<const Tensor> given) const 
   TET_RETURN_IF_ERROR(api::bindTo(impl_->inputs, given, impl_->binding, {},
                                   [&](const api::Binding& bound, api::Needs* missing) -> Status {
                                     TET_ASSIGN_OR_RETURN(
-                                        outputs, api::interpretModel(impl_->source, bound, by_name, missing));
+                                        outputs, api::interpretModel(impl_->source, bound,
+                                                                     impl_->quantisation, by_name, missing));
                                     return {};
                                   }));
   return outputs;

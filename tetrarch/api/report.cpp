@@ -41,8 +41,10 @@ ordered_json toJson(const TaskReport& task) {
     const Figure share{part.share, "1", part.time.source};
     parts.push_back({{"device", part.device}, {"share", toJson(share)}, {"time", toJson(part.time)}});
   }
-  return {{"name", task.name},         {"root", task.root},           {"parts", parts},
-          {"time", toJson(task.time)}, {"bytes", toJson(task.bytes)}, {"reason", task.reason}};
+  ordered_json json = {{"name", task.name},         {"root", task.root},           {"parts", parts},
+                       {"time", toJson(task.time)}, {"bytes", toJson(task.bytes)}, {"reason", task.reason}};
+  if (std::isfinite(task.error.value)) json["error"] = toJson(task.error);
+  return json;
 }
 
 ordered_json toJson(const Report& report) {

@@ -42,6 +42,7 @@ struct TaskReport {
   std::vector<TaskPart> parts;  // several when devices divide the task
   Figure time;                  // from its first part's start to its last one's end
   Figure bytes;                 // read and written
+  Figure error;                 // of a quantised result, relative to the float model's; unknown of others
   std::string reason;           // why it sits where it sits
 };
 

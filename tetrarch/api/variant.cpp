@@ -215,6 +215,7 @@ Report Variant::report() const {
                    {},
                    {},
                    {},
+                   figure(manifest.tasks[task].error.value_or(std::nan("")), "1", abi::Source::Measured),
                    plan.reasons.empty() ? "" : plan.reasons[task]};
     if (measured) addMeasuredParts(plan, run, task, row);
     if (row.parts.empty()) addPlannedParts(manifest, plan, task, row);

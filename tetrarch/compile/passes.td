@@ -15,6 +15,16 @@ def RewritePass : Pass<"tet-rewrite", "mlir::ModuleOp"> {
   let dependentDialects = ["tetrarch::tet::TetDialect"];
 }
 
+def QuantizePass : Pass<"tet-quantize", "mlir::ModuleOp"> {
+  let summary = "Integer arithmetic between quantised values";
+  let description = [{
+    A value with the attribute "tet.range" (what calibration found) is quantised where a contraction reads it, and so
+    is what makes it. Then every op between `dequantize` and `quantize` composites, given by the model or made here,
+    becomes a composite of integer arithmetic (graph/quantized.h) where one exists. What is left is in floats.
+  }];
+  let dependentDialects = ["tetrarch::tet::TetDialect"];
+}
+
 def LayoutPass : Pass<"tet-layout", "mlir::ModuleOp"> {
   let summary = "Convolutions and pools channels-last, transposes moved until they cancel";
   let dependentDialects = ["tetrarch::tet::TetDialect"];

@@ -5,8 +5,10 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "tetrarch/compile/passes.h"
+#include "tetrarch/compile/quantize/calibrate.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -21,6 +23,8 @@ constexpr Stage kStages[] = {
     {"import", nullptr},
     // No composites; constants computed; normalisation folded into weights; contractions in canonical form.
     {"rewrite", createRewritePass},
+    // Integer arithmetic where the graph is quantised, as composites (graph/quantized.h).
+    {"quantize", createQuantizePass},
     // Convolutions and pools channels-last; only the transposes that could not be cancelled remain.
     {"layout", createLayoutPass},
     // Constant right-hand sides in panels of 16 columns.
@@ -43,6 +47,15 @@ Status runStage(const Stage& stage, mlir::ModuleOp module) {
   return internalError("stage {} failed: {}", stage.name, problem.empty() ? "no reason given" : problem);
 }
 
+// The quantize stage of a float graph: what it observes before, and measures after.
+Status runQuantization(const Stage& stage, mlir::ModuleOp module, Calibration& calibration) {
+  numberReferences(module);
+  const mlir::OwningOpRef<mlir::ModuleOp> reference(module.clone());
+  TET_RETURN_IF_ERROR(observeRanges(module, calibration));
+  TET_RETURN_IF_ERROR(runStage(stage, module));
+  return measureErrors(*reference, module, calibration);
+}
+
 }  // namespace
 
 std::vector<std::string_view> stageNames() {
@@ -59,7 +72,11 @@ Status runPipeline(mlir::ModuleOp module, const PipelineOptions& options) {
   }
   for (const Stage& stage : kStages) {
     const auto begin = std::chrono::steady_clock::now();
-    if (stage.pass) TET_RETURN_IF_ERROR(runStage(stage, module));
+    if (options.calibration && stage.name == "quantize") {
+      TET_RETURN_IF_ERROR(runQuantization(stage, module, *options.calibration));
+    } else if (stage.pass) {
+      TET_RETURN_IF_ERROR(runStage(stage, module));
+    }
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     if (options.on_stage) options.on_stage(stage.name, taken.count());
     if (stage.name == options.stop_after) break;

@@ -14,15 +14,19 @@ class ModuleOp;
 
 namespace tetrarch::compile {
 
+struct Calibration;  // quantize/calibrate.h
+
 struct PipelineOptions {
   std::string_view stop_after = "tasks";  // a name of stageNames()
+  // Not null: the graph is quantised to 8 bits from its samples, and its errors are filled in.
+  Calibration* calibration = nullptr;
   // Called after each stage with its name and the seconds that it took; the module then holds its result.
   // May be empty.
   std::function<void(std::string_view stage, double seconds)> on_stage;
 };
 
-// import rewrite layout pack fuse tasks, in order. "import" does nothing: it is the graph as the frontend
-// made it.
+// import rewrite quantize layout pack fuse tasks, in order. "import" does nothing: it is the graph as the
+// frontend made it.
 std::vector<std::string_view> stageNames();
 
 // Changes the module in place. InvalidArgument when `stop_after` names no stage; Internal, with the pass's

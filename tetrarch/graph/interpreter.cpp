@@ -124,13 +124,22 @@ namespace {
 
 class Interpreter {
  public:
+  Interpreter() = default;
+  // Observes the ops of `block`.
+  Interpreter(mlir::Block* block, const Observe& observe) : observed_(block), observe_(observe) {}
+
   // Runs the region's one block on `arguments` and returns what its terminator returns.
   Result<Tensors> run(mlir::Region& region, Tensors arguments) {
     mlir::Block& block = region.front();
-    for (auto [argument, tensor] : llvm::zip(block.getArguments(), arguments)) values_[argument] = tensor;
+    const bool observed = &block == observed_ && observe_;
+    auto set = [&](mlir::Value value, Tensor tensor) {
+      if (observed) observe_(value, tensor);
+      values_[value] = std::move(tensor);
+    };
+    for (auto [argument, tensor] : llvm::zip(block.getArguments(), arguments)) set(argument, tensor);
     for (mlir::Operation& op : block.without_terminator()) {
       TET_ASSIGN_OR_RETURN(Tensors results, evaluate(op));
-      for (auto [result, tensor] : llvm::zip(op.getResults(), results)) values_[result] = std::move(tensor);
+      for (auto [result, tensor] : llvm::zip(op.getResults(), results)) set(result, std::move(tensor));
     }
     return operandsOf(*block.getTerminator());
   }
@@ -172,6 +181,8 @@ class Interpreter {
     }
   }
 
+  mlir::Block* observed_ = nullptr;
+  Observe observe_;
   llvm::DenseMap<mlir::Value, Tensor> values_;
 };
 
@@ -192,9 +203,13 @@ Status checkInputs(mlir::func::FuncOp function, const Tensors& inputs) {
 }  // namespace
 
 Result<Tensors> interpret(mlir::func::FuncOp function, Tensors inputs) {
+  return interpret(function, std::move(inputs), {});
+}
+
+Result<Tensors> interpret(mlir::func::FuncOp function, Tensors inputs, const Observe& observe) {
   if (function.isExternal()) return invalidArgument("@{} has no body", function.getName().str());
   TET_RETURN_IF_ERROR(checkInputs(function, inputs));
-  return Interpreter().run(function.getBody(), std::move(inputs));
+  return Interpreter(&function.front(), observe).run(function.getBody(), std::move(inputs));
 }
 
 Result<Tensors> evaluate(mlir::Operation* op, Tensors operands) {

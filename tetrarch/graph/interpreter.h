@@ -4,6 +4,8 @@
 // bits and wrapped. Contractions use all cores, so that a whole ResNet-50 still takes seconds.
 #pragma once
 
+#include <functional>
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/base/tensor.h"
@@ -14,6 +16,10 @@ namespace tetrarch::tet {
 // fit the arguments; Unimplemented, naming the op, for an op that is not of func or tet, or a tet.task (whose
 // meaning is its upstream ops). The graph must verify. Thread safe: the graph is only read.
 Result<std::vector<Tensor>> interpret(mlir::func::FuncOp function, std::vector<Tensor> inputs);
+// The same, telling of each argument and each result of the function's own ops as it is known.
+using Observe = std::function<void(mlir::Value, const Tensor&)>;
+Result<std::vector<Tensor>> interpret(mlir::func::FuncOp function, std::vector<Tensor> inputs,
+                                      const Observe& observe);
 // The same of @main, or of the only function.
 Result<std::vector<Tensor>> interpret(mlir::ModuleOp module, std::vector<Tensor> inputs);
 // The results of one op for the values of its operands. The op must verify and its regions use nothing from

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "llvm/ADT/STLExtras.h"
+#include "tetrarch/graph/quantized.h"
 
 namespace tetrarch {
 namespace {
@@ -115,6 +116,31 @@ Value rmsNorm(GraphBuilder& b, Value x, Value scale, int64_t axis, double epsilo
   };
   return first(
       b.composite("rms_norm", {x, scale}, body, {b.attr("axis", axis), b.attrFloat("epsilon", epsilon)}));
+}
+
+// A scalar or a vector along `axis` at every element of `like`.
+static Value spreadAlong(GraphBuilder& b, Value parameter, Value like, int64_t axis) {
+  return b.broadcastInDim(parameter, shapeOf(like), rankOf(parameter) == 0 ? Shape{} : Shape{axis});
+}
+
+Value quantize(GraphBuilder& b, Value x, Value scale, Value zero_point, int64_t axis) {
+  const ElementType type = typeOf(zero_point);
+  auto body = [&](llvm::ArrayRef<Value> in) -> Values {
+    const Value whole = b.unary("round_nearest_even", b.div(in[0], spreadAlong(b, in[1], in[0], axis)));
+    const Value shifted = b.add(whole, spreadAlong(b, b.convert(in[2], ElementType::F32), in[0], axis));
+    const bool is_signed = info(type).kind == ElementKind::Signed;
+    return {b.convert(b.clamp(shifted, is_signed ? -128 : 0, is_signed ? 127 : 255), type)};
+  };
+  return first(b.composite(tet::kQuantize, {x, scale, zero_point}, body, {b.attr(tet::kAxis, axis)}));
+}
+
+Value dequantize(GraphBuilder& b, Value q, Value scale, Value zero_point, int64_t axis) {
+  auto body = [&](llvm::ArrayRef<Value> in) -> Values {
+    const Value zero = spreadAlong(b, b.convert(in[2], ElementType::I32), in[0], axis);
+    const Value centred = b.sub(b.convert(in[0], ElementType::I32), zero);
+    return {b.mul(b.convert(centred, ElementType::F32), spreadAlong(b, in[1], in[0], axis))};
+  };
+  return first(b.composite(tet::kDequantize, {q, scale, zero_point}, body, {b.attr(tet::kAxis, axis)}));
 }
 
 }  // namespace tetrarch

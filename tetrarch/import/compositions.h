@@ -23,4 +23,10 @@ struct LayerNormResult {
 LayerNormResult layerNorm(GraphBuilder& b, Value x, Value scale, Value bias, int64_t axis, double epsilon);
 Value rmsNorm(GraphBuilder& b, Value x, Value scale, int64_t axis, double epsilon);
 
+// q = saturate(round half to even (x / scale) + zero_point) of zero_point's 8-bit type, and (q - zero_point)
+// * scale; in f32. Scale and zero point are scalars, or vectors along `axis`. The compiler makes integer
+// arithmetic of what lies between the two (graph/quantized.h).
+Value quantize(GraphBuilder& b, Value x, Value scale, Value zero_point, int64_t axis);
+Value dequantize(GraphBuilder& b, Value q, Value scale, Value zero_point, int64_t axis);
+
 }  // namespace tetrarch

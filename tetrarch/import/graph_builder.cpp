@@ -7,6 +7,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/interpreter.h"
+#include "tetrarch/graph/quantized.h"
 #include "tetrarch/graph/tet.h"
 #include "tetrarch/graph/types.h"
 
@@ -51,6 +52,10 @@ bool isWorthFolding(mlir::Operation* op) {
     if (countOf(operand) > kFoldOperandElements) return false;
   }
   if (op->getNumResults() == 0 || llvm::isa<tet::ConstantOp, tet::IfOp, tet::WhileOp>(op)) return false;
+  // Quantised weights stay as they are.
+  if (auto composite = llvm::dyn_cast<tet::CompositeOp>(op);
+      composite && composite.getName() == tet::kDequantize)
+    return false;
   const bool fills = llvm::isa<tet::IotaOp, tet::BroadcastInDimOp>(op);
   return resultElements(op) <= (fills ? kFoldFillElements : kFoldElements);
 }

@@ -19,6 +19,14 @@ constexpr int64_t kFewestRows = 8, kSmallTensor = 1 << 14;
 
 bool isContraction(Operation* op) { return llvm::isa<tet::DotGeneralOp, tet::ConvolutionOp>(op); }
 bool isMoved(Operation* op) { return llvm::isa<tet::BroadcastInDimOp, tet::IotaOp>(op); }
+// Padding that only convolutions read: part of their task, as padding of their own is.
+bool padsConvolutions(Operation* op) {
+  return llvm::isa<tet::PadOp>(op) && llvm::all_of(op->getUses(), [](OpOperand& use) {
+           return llvm::isa<tet::ConvolutionOp>(use.getOwner()) && use.getOperandNumber() == 0;
+         });
+}
+// Part of no group of its own where each reader gets a copy.
+bool isFree(Operation* op) { return isMoved(op) || llvm::isa<tet::SliceOp>(op) || padsConvolutions(op); }
 bool isMosaic(Operation* op) { return llvm::isa<tet::ConcatenateOp, tet::PadOp>(op); }
 // Computes with single elements of what it reads by this operand.
 bool readsElements(OpOperand& use) {
@@ -82,7 +90,7 @@ class Grouper {
 
   static bool belongsInTask(Operation* op) {
     if (llvm::isa<tet::ConstantOp, tet::ReshapeOp>(op) || isInPanelChain(op)) return false;
-    if (!isMoved(op) && !llvm::isa<tet::SliceOp>(op)) return true;
+    if (!isFree(op)) return true;
     return op->use_empty() ||
            !llvm::all_of(op->getUses(), [&](OpOperand& use) { return isCopiedInto(op, use); });
   }
@@ -195,7 +203,7 @@ class Grouper {
     return llvm::any_of(reader.ops, [&](Operation* op) {
       if (!readsByIndex(op)) return false;
       Operation* from = op->getOperand(0).getDefiningOp();
-      while (from && isCopied(from) && !groupOf(from) && from->getNumOperands() > 0)
+      while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
         from = from->getOperand(0).getDefiningOp();
       return from && groupOf(from) == &made;
     });
@@ -240,7 +248,7 @@ class Grouper {
           continue;
         }
         if (!from) {
-          visit(producer, reader.getInt() && isCopied(producer));
+          visit(producer, reader.getInt() && isFree(producer));
           continue;
         }
         if (order_[from->ops.back()] < first) continue;
@@ -249,8 +257,6 @@ class Grouper {
     }
     return false;
   }
-  // Part of no group because each reader gets a copy.
-  static bool isCopied(Operation* op) { return isMoved(op) || llvm::isa<tet::SliceOp>(op); }
 
   std::vector<Value> results(const Group& group) const { return groupResults(group, grouping_); }
 
@@ -290,7 +296,7 @@ bool isUsedOutside(Value value, const Group& group, const Grouping& grouping) {
     Operation* user = group.ops.front()->getBlock()->findAncestorOpInBlock(*use.getOwner());
     Group* reader = grouping.group_of.lookup(user);
     if (reader == &group) continue;
-    const bool is_copied = !reader && (isMoved(user) || llvm::isa<tet::SliceOp>(user));
+    const bool is_copied = !reader && isFree(user);
     if (!is_copied || isUsedOutside(user->getResult(0), group, grouping)) return true;
   }
   return false;
@@ -307,6 +313,7 @@ bool isCopiedInto(Operation* producer, OpOperand& use) {
            !llvm::isa<tet::ReshapeOp>(user);
   }
   if (isMoved(producer)) return readsElements(use) || isMosaic(user);
+  if (padsConvolutions(producer)) return true;
   if (isInPanelChain(producer))
     return isContraction(user) ? use.getOperandNumber() == 1 : isInPanelChain(user);
   return llvm::isa<tet::SliceOp>(producer) && (readsElements(use) || llvm::isa<tet::ConcatenateOp>(user));

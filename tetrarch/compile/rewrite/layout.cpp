@@ -33,6 +33,20 @@ Dims kernelOrder(llvm::ArrayRef<int64_t> spatial, int64_t in, int64_t out) {
   return dims;
 }
 
+bool padsOneConvolution(PadOp op) {
+  return op->hasOneUse() && llvm::isa<ConvolutionOp>(*op->user_begin()) &&
+         op->use_begin()->getOperandNumber() == 0;
+}
+
+// transpose(lhs, in); padding stays beside the convolution, and its operand is transposed.
+Value paddedInput(R& r, ConvolutionOp op, llvm::ArrayRef<int64_t> in) {
+  auto pad = op.getLhs().getDefiningOp<PadOp>();
+  if (!pad || !padsOneConvolution(pad)) return transposeBy(r, op.getLhs().getLoc(), op.getLhs(), in);
+  Value inner = transposeBy(r, pad.getOperand().getLoc(), pad.getOperand(), in);
+  return PadOp::create(r, pad.getLoc(), inner, pad.getPaddingValue(), permuted(pad.getEdgePaddingLow(), in),
+                       permuted(pad.getEdgePaddingHigh(), in), permuted(pad.getInteriorPadding(), in));
+}
+
 // convolution(x, w) = transpose(convolution(transpose(x), transpose(w))) with x and the result [n, spatial…,
 // c] and w [spatial…, in, out]
 Value channelsLast(ConvolutionOp op, R& r) {
@@ -43,8 +57,7 @@ Value channelsLast(ConvolutionOp op, R& r) {
   Dims out =
       order(op.getOutputBatchDimension(), op.getOutputSpatialDimensions(), op.getOutputFeatureDimension());
   if (isIdentityPermutation(in) && isIdentityPermutation(kernel) && isIdentityPermutation(out)) return {};
-  Value lhs = transposeBy(r, op.getLoc(), op.getLhs(), in),
-        rhs = transposeBy(r, op.getLoc(), op.getRhs(), kernel);
+  Value lhs = paddedInput(r, op, in), rhs = transposeBy(r, op.getLoc(), op.getRhs(), kernel);
   auto array = [&](llvm::ArrayRef<int64_t> dims) { return r.getDenseI64ArrayAttr(dims); };
   auto number = [&](int64_t value) { return r.getI64IntegerAttr(value); };
   auto type = op.getType().clone(permuted(shapeOfValue(op.getResult()), out));
@@ -135,12 +148,25 @@ class SinkThroughElementwise : public mlir::RewritePattern {
 using Order = llvm::ArrayRef<int64_t>;
 
 Value throughPad(PadOp op, R& r) {
+  if (padsOneConvolution(op)) return {};  // see paddedInput()
   return sinkThrough(op, r, op.getOperand(), [&](mlir::Operation* moved, Order inverse, Order) {
     auto pad = llvm::cast<PadOp>(moved);
     pad.setEdgePaddingLow(permuted(op.getEdgePaddingLow(), inverse));
     pad.setEdgePaddingHigh(permuted(op.getEdgePaddingHigh(), inverse));
     pad.setInteriorPadding(permuted(op.getInteriorPadding(), inverse));
   });
+}
+
+// table[transpose(i)] = transpose(table[i])
+Value throughLookup(GatherOp op, R& r) {
+  auto transpose = transposeOf(op.getStartIndices());
+  const bool is_table = tensorType(op.getOperand()).getRank() == 1 && op.getOffsetDims().empty() &&
+                        op.getIndexVectorDim() == tensorType(op.getStartIndices()).getRank();
+  if (!transpose || !is_table) return {};
+  auto permutation = transpose.getPermutation();
+  auto type = op.getType().clone(permuted(op.getType().getShape(), inversePermutation(permutation)));
+  Value inner = cloneWith(r, op, {op.getOperand(), transpose.getOperand()}, type)->getResult(0);
+  return transposeBy(r, op.getLoc(), inner, permutation);
 }
 
 Value throughSlice(SliceOp op, R& r) {
@@ -275,6 +301,7 @@ void addLayoutRules(mlir::RewritePatternSet& patterns) {
   patterns.add<SinkThroughElementwise>(patterns.getContext());
   addRules<ConvolutionOp>(patterns, {channelsLast});
   addRules<PadOp>(patterns, {throughPad});
+  addRules<GatherOp>(patterns, {throughLookup});
   addRules<SliceOp>(patterns, {throughSlice});
   addRules<ConcatenateOp>(patterns, {throughConcatenate});
   addRules<ReverseOp>(patterns, {throughReverse});

@@ -8,6 +8,7 @@
 #include "tetrarch/compile/composite_tag.h"
 #include "tetrarch/compile/passes.h"
 #include "tetrarch/compile/rewrite/rules.h"
+#include "tetrarch/graph/quantized.h"
 
 namespace tetrarch::compile {
 
@@ -49,12 +50,25 @@ void inlineComposite(tet::CompositeOp op, int64_t number) {
   rewriter.replaceOp(op, results);
 }
 
+void inlineComposites(mlir::ModuleOp module, llvm::function_ref<bool(tet::CompositeOp)> keep) {
+  llvm::SmallVector<tet::CompositeOp> composites;
+  module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) {
+    if (keep(op)) return mlir::WalkResult::skip();
+    composites.push_back(op);
+    return mlir::WalkResult::advance();
+  });
+  for (auto [number, op] : llvm::enumerate(composites)) inlineComposite(op, number);
+}
+
+// What the quantize pass wants to see as it is.
+bool isQuantization(tet::CompositeOp op) {
+  return op.getName() == tet::kQuantize || op.getName() == tet::kDequantize;
+}
+
 struct RewritePass : impl::RewritePassBase<RewritePass> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
-    llvm::SmallVector<tet::CompositeOp> composites;
-    module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) { composites.push_back(op); });
-    for (auto [number, op] : llvm::enumerate(composites)) inlineComposite(op, number);
+    inlineComposites(module, isQuantization);
     mergeEqualOps(module);
     const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules,
                         addContractionRules};
@@ -67,7 +81,9 @@ struct RewritePass : impl::RewritePassBase<RewritePass> {
 // theirs.
 struct LayoutPass : impl::LayoutPassBase<LayoutPass> {
   void runOnOperation() override {
-    const auto rules = {addLayoutRules, addMovementRules, addConstantRules, addContractionRules};
+    inlineComposites(getOperation(), [](tet::CompositeOp) { return false; });
+    const auto rules = {addLayoutRules, addAlgebraRules, addMovementRules, addConstantRules,
+                        addContractionRules};
     if (mlir::failed(applyRules(getOperation(), rules))) return signalPassFailure();
     mergeEqualOps(getOperation());
   }

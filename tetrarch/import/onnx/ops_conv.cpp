@@ -104,24 +104,22 @@ Status importConvInteger(OpContext& n) {
 }
 
 // Inputs: x, its scale and zero point, w, its scale and zero point, the result's scale and zero point, bias
-// in i32.
+// in i32, of scale x's times w's.
 Status importQLinearConv(OpContext& n) {
-  const Value x = centre(n, n.in(0), 2, 1), w = centre(n, n.in(3), 5, 0);
+  auto scalar = [&](int i) { return n.b.reshape(n.in(i), {}); };
+  // One number for all, or one an output channel.
+  auto perChannel = [&](int i) { return countOf(n.in(i)) == 1 ? scalar(i) : n.in(i); };
+  const Value x = dequantize(n.b, n.in(0), scalar(1), scalar(2), 0);
+  const Value w = dequantize(n.b, n.in(3), perChannel(4), perChannel(5), 0);
   const Window window = readWindow(n, x, kernelOf(n, w));
   TET_RETURN_IF_ERROR(n.b.status());
   Value y = n.b.convolution(x, w, window, Shape(window.size.size(), 1), n.getInt("group", 1));
-  if (n.has(8)) y = addBias(n.b, y, n.in(8));
-  // One factor per output channel where the weights have one scale each.
-  auto perChannel = [&](Value scale) {
-    return countOf(scale) == 1 ? n.b.reshape(scale, {}) : n.b.broadcastInDim(scale, shapeOf(y), {1});
-  };
-  const Value factor =
-      n.b.div(n.b.mul(n.b.reshape(n.in(1), {}), perChannel(n.in(4))), n.b.reshape(n.in(6), {}));
-  const Value scaled = n.b.unary("round_nearest_even", n.b.mul(n.b.convert(y, ElementType::F32), factor));
-  const ElementType type = typeOf(n.in(7));
-  const bool is_signed = info(type).kind == ElementKind::Signed;
-  const Value shifted = n.b.add(scaled, n.b.convert(n.b.reshape(n.in(7), {}), ElementType::F32));
-  return n.result(n.b.convert(n.b.clamp(shifted, is_signed ? -128 : 0, is_signed ? 127 : 255), type));
+  if (n.has(8)) {
+    const Value scale = n.b.mul(scalar(1), perChannel(4));
+    y = addBias(n.b, y,
+                dequantize(n.b, n.in(8), scale, n.b.like(n.b.convert(scale, ElementType::I32), 0), 0));
+  }
+  return n.result(quantize(n.b, y, scalar(6), scalar(7), 0));
 }
 
 // Inputs: x [n, c, length], w [c, 1, kernel], bias, past state [n, c, kernel - 1]. Each element sees those

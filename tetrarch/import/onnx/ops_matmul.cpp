@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "tetrarch/import/compositions.h"
 #include "tetrarch/import/onnx/importer.h"
 #include "tetrarch/import/onnx/op_context.h"
 
@@ -43,8 +44,28 @@ Status importGemm(OpContext& n) {
   return n.result(y);
 }
 
+// Whether a and the result of a QLinearMatMul have one scale in f32 each, and b one or one a column.
+static bool hasPlainScales(OpContext& n) {
+  for (int i : {1, 4, 6}) {
+    if (typeOf(n.in(i)) != ElementType::F32) return false;
+  }
+  for (int i : {1, 2, 6, 7}) {
+    if (countOf(n.in(i)) != 1) return false;
+  }
+  const bool same_count = countOf(n.in(4)) == countOf(n.in(5));
+  return same_count &&
+         (countOf(n.in(4)) == 1 || (rankOf(n.in(4)) == 1 && rankOf(n.in(5)) == 1 && rankOf(n.in(3)) >= 2));
+}
+
 // Inputs: a, its scale and zero point, b, its scale and zero point, the result's scale and zero point.
 Status importQLinearMatMul(OpContext& n) {
+  if (hasPlainScales(n)) {
+    auto scalar = [&](int i) { return n.b.reshape(n.in(i), {}); };
+    auto perColumn = [&](int i) { return countOf(n.in(i)) == 1 ? scalar(i) : n.in(i); };
+    const Value a = dequantize(n.b, n.in(0), scalar(1), scalar(2), 0);
+    const Value b = dequantize(n.b, n.in(3), perColumn(4), perColumn(5), rankOf(n.in(3)) - 1);
+    return n.result(quantize(n.b, n.b.matmul(a, b), scalar(6), scalar(7), 0));
+  }
   const Value a = centre(n, 0, 2, true), w = centre(n, 3, 5, false);
   const Value product = n.b.matmul(a, w);
   const ElementType real = ElementType::F32, type = typeOf(n.in(7));

@@ -1,4 +1,5 @@
 // Quantisation: q = saturate(round(x / scale) + zero point).
+#include "tetrarch/import/compositions.h"
 #include "tetrarch/import/onnx/importer.h"
 #include "tetrarch/import/onnx/op_context.h"
 
@@ -44,6 +45,27 @@ Value saturate(GraphBuilder& b, Value real, ElementType type) {
   return b.convert(b.clamp(real, low, high), type);
 }
 
+// Scale and zero point as the compositions take them: scalars, or vectors along an axis. Nothing for blocks,
+// and for other types than theirs.
+struct Parameters {
+  Value scale, zero_point;
+  int64_t axis = 0;
+};
+std::optional<Parameters> readParameters(OpContext& n, Value x, ElementType type) {
+  const Value scale = n.in(1);
+  const bool is_byte = type == ElementType::I8 || type == ElementType::U8;
+  const bool fits_one = countOf(scale) == 1 && rankOf(scale) <= 1, fits_axis = rankOf(scale) == 1;
+  if (n.getInt("block_size") != 0 || !is_byte || !(fits_one || fits_axis)) return std::nullopt;
+  Parameters parameters{n.b.convert(scale, ElementType::F32), n.has(2) ? n.in(2) : Value()};
+  const Shape shape = fits_one ? Shape{} : Shape(shapeOf(scale));
+  if (!parameters.zero_point) parameters.zero_point = n.b.fullInt(type, shape, 0);
+  if (countOf(parameters.zero_point) != countOf(scale)) return std::nullopt;
+  parameters.scale = n.b.reshape(parameters.scale, shape);
+  parameters.zero_point = n.b.reshape(parameters.zero_point, shape);
+  if (!fits_one) parameters.axis = n.getAxis("axis", 1, rankOf(x));
+  return n.b.ok() ? std::optional(parameters) : std::nullopt;
+}
+
 }  // namespace
 
 Status importQuantizeLinear(OpContext& n) {
@@ -56,6 +78,8 @@ Status importQuantizeLinear(OpContext& n) {
   const bool narrow_float = type == ElementType::F8E4M3FN || type == ElementType::F8E5M2;
   if (!narrow_float && (isFloat(type) || info(type).bits > 16))
     return n.decline("it quantises to {}", info(type).name);
+  if (auto p = readParameters(n, x, type))
+    return n.result(quantize(n.b, x, p->scale, p->zero_point, p->axis));
   Value real = n.b.div(x, spread(n, n.b.convert(n.in(1), ElementType::F32), x, block));
   if (narrow_float) {
     return n.result(n.getInt("saturate", 1) ? saturate(n.b, real, type) : n.b.convert(real, type));
@@ -72,6 +96,9 @@ Status importDequantizeLinear(OpContext& n) {
   if (n.getInt("output_dtype")) {
     TET_ASSIGN_OR_RETURN(type, elementTypeOf(static_cast<int>(n.getInt("output_dtype"))));
   }
+  const bool is_f32 = type == ElementType::F32;
+  if (auto p = is_f32 ? readParameters(n, x, typeOf(x)) : std::nullopt)
+    return n.result(dequantize(n.b, x, p->scale, p->zero_point, p->axis));
   // The difference is exact: in 32-bit integers, or in f32 for 8-bit floats.
   const ElementType wide = isFloat(x) ? ElementType::F32 : ElementType::I32;
   Value centred = n.b.convert(x, wide);

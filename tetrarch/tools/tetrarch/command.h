@@ -38,7 +38,8 @@ Command addExplain(CLI::App& app);
 // Options of every command that takes a model.
 struct ModelOptions {
   std::string model, devices, place, profile;
-  std::vector<std::string> dims, shapes, values;
+  std::string quantize;
+  std::vector<std::string> dims, shapes, values, calibrate;
   bool no_measure = false, no_divide = false, no_retune = false, quiet = false;
 
   void add(CLI::App& app);

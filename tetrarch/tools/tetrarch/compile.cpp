@@ -90,6 +90,7 @@ Command addCompile(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  tetrarch compile m.onnx -o m.tet --devices cpu,opencl --dim batch=1\n"
+      "  tetrarch compile m.onnx --quantize int8 --calibrate image=images.npy\n"
       "  tetrarch compile m.onnx --stop-after fuse");
   return {command, [options] { return options->run(); }};
 }

@@ -91,6 +91,9 @@ void ModelOptions::add(CLI::App& app) {
   app.add_option("--dim", dims, "size of a named dimension, as batch=8; may be repeated");
   app.add_option("--shape", shapes, "whole shape of an input, as image=1,3,224,224; may be repeated");
   app.add_option("--value", values, "an input that becomes a constant, as sizes=sizes.npy; may be repeated");
+  app.add_option("--quantize", quantize, "compute in 8-bit integers: int8; needs --calibrate");
+  app.add_option("--calibrate", calibrate,
+                 "samples of an input, along its first dimension, as image=images.npy; one for each input");
   app.add_option("--profile", profile,
                  "file of measured costs (default: $TETRARCH_PROFILE or ~/.cache/tetrarch/profile.db)");
   app.add_flag("--no-measure", no_measure, "plan from estimates; time nothing");
@@ -119,6 +122,12 @@ Result<CompileOptions> ModelOptions::compileOptions() const {
   for (const auto& [name, file] : files) {
     TET_ASSIGN_OR_RETURN(options.values[name], readNpy(file));
   }
+  options.quantize = quantize;
+  TET_ASSIGN_OR_RETURN(const auto samples, keyValues(calibrate, "--calibrate"));
+  if (!samples.empty()) options.calibration.emplace_back();
+  for (const auto& [name, file] : samples) {
+    TET_ASSIGN_OR_RETURN(options.calibration[0][name], readNpy(file));
+  }
   if (!quiet) {
     auto display = std::make_shared<ProgressDisplay>();
     options.progress = [display](const Progress& progress) { display->update(progress); };
@@ -129,9 +138,11 @@ Result<CompileOptions> ModelOptions::compileOptions() const {
 Result<Model> openModel(const ModelOptions& options) {
   TET_ASSIGN_OR_RETURN(CompileOptions compile, options.compileOptions());
   if (!isArtifact(options.model)) return Model::compile(options.model, std::move(compile));
-  if (!options.dims.empty() || !options.shapes.empty() || !options.values.empty()) {
+  const bool shapes = !options.dims.empty() || !options.shapes.empty() || !options.values.empty();
+  if (shapes || !options.quantize.empty() || !options.calibrate.empty()) {
     return invalidArgument(
-        "{}: an artifact's shapes are fixed; --dim, --shape and --value belong to its compilation",
+        "{}: an artifact is compiled; --dim, --shape, --value, --quantize and --calibrate belong to its "
+        "compilation",
         options.model);
   }
   return Model::load(options.model, {.devices = std::move(compile.devices),

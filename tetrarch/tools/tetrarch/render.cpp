@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tetrarch/tools/tetrarch/command.h"
@@ -18,11 +19,20 @@ std::string deviceCell(const TaskReport& task) {
   return cell;
 }
 
+// The column of errors is there when the model was quantised.
 std::string taskTable(const Report& report, const Style& style) {
-  Table table({"task", "operation", "device", "time", "bytes", "source"});
+  const bool quantised =
+      std::ranges::any_of(report.tasks, [](const TaskReport& task) { return !std::isnan(task.error.value); });
+  std::vector<std::string> header = {"task", "operation", "device", "time", "bytes", "source"};
+  if (quantised) header.emplace_back("error (measured)");
+  Table table(header);
   for (const TaskReport& task : report.tasks) {
-    table.add({task.name, task.root, deviceCell(task), formatTime(task.time), formatBytes(task.bytes),
-               task.time.source});
+    std::vector<std::string> row = {
+        task.name,       task.root, deviceCell(task), formatTime(task.time), formatBytes(task.bytes),
+        task.time.source};
+    if (quantised)
+      row.push_back(std::isnan(task.error.value) ? "-" : fmt::format("{:.2f}%", task.error.value * 100));
+    table.add(std::move(row));
   }
   return table.render(style);
 }

@@ -1,0 +1,127 @@
+"""What 8-bit integers cost two trained networks: writes docs/quantisation.md.
+
+    python -m examples.quantized
+
+EfficientNet-Lite0 on photographs, MiniLM on sentences; each is calibrated on some of them and
+compared with its own floats on all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import tetrarch
+from examples.models import efficientnet_lite0, minilm
+from examples.models.photographs import as_input, centre_crop, photograph
+
+PAGE = Path(__file__).parent.parent / "docs" / "quantisation.md"
+PHOTOGRAPHS = ("chelsea", "coffee", "flower", "china", "astronaut", "rocket")
+CALIBRATION = 4  # of them
+
+ABOUT = """# Quantisation
+
+`tetrarch compile m.onnx --quantize int8 --calibrate x=samples.npy` computes a float model in 8-bit integers. A
+model that is quantised already (`QuantizeLinear`, `DequantizeLinear`, `QLinearConv`, `QLinearMatMul`) needs no
+option. Either way the stage `quantize` leaves a graph of integer arithmetic (`--stop-after quantize` shows it)
+whose meaning is exact: the reference interpreter, and the code of every class of processor, give the same bits.
+
+## Numbers
+
+A real number is (q - zero point) * scale with q in -128 to 127. Activations have one scale and zero point a
+tensor, both operands of a product of two activations the zero point 0; weights have one scale an output channel
+and the zero point 0. A contraction sums products in 32 bits; padding is the zero point, and what zero points add
+to the sum is folded into the bias.
+
+| composite | result |
+| --- | --- |
+| `requantize` | clip(rne((acc + bias) * multiplier / 2^shift) + zero point) |
+| `requantize_add` | clip(rne((acc + bias) * multiplier / 2^shift) + rne((other - zero) * factor / 2^s) + zero point) |
+| `lookup_table` | table[q mod 256]: any function of one tensor's elements, as sigmoid, gelu or x * sigmoid(x) |
+
+zero, factor and s belong to the other tensor. rne
+rounds halves to even, clip is to 8 bits and to the limits of a ReLU that follows. bias, multiplier (15 bits)
+and shift (1 to 46) are one for all or one an output channel. Nothing on the way overflows 64 bits.
+
+**When it is used.** Between values that are quantised by constants, one a tensor (weights: one a tensor or an
+output channel, symmetric), an operation becomes integer arithmetic. That differs from the floats between the same
+values by at most one step of the result, and only where the float lies within 2^-15 of its size from a half: the
+multiplier is rounded (and a bias that the model gives in floats, to a step of the sum). A sum of two tensors rounds
+both terms, so it may differ by one step anywhere. Products whose sum could leave 31 bits, other types, and operations
+that have no integer form (softmax, layer norm) keep their floats between dequantised operands.
+
+**Calibration.** The float graph runs on each sample in the interpreter. A tensor's range is the one, among the
+whole range and narrower ones, whose quantisation of what was seen has the least square error. Each task's error
+against the floats, over all samples, is in the artifact; `tetrarch explain` and `--json` show it, source measured.
+"""
+
+
+def relative(ours: np.ndarray, floats: np.ndarray) -> float:
+    return float(np.linalg.norm(ours - floats) / np.linalg.norm(floats))
+
+
+def lines(rows: list[str]) -> str:
+    return "\n".join(rows) + "\n"
+
+
+def photographs() -> str:
+    images = [as_input(centre_crop(photograph(name))) for name in PHOTOGRAPHS]
+    model = efficientnet_lite0.onnx_file()
+    floats = tetrarch.compile(model)
+    integers = tetrarch.compile(
+        model, quantize="int8", calibration=[{"image": image} for image in images[:CALIBRATION]]
+    )
+    rows, same = [], 0
+    for index, (name, image) in enumerate(zip(PHOTOGRAPHS, images, strict=True)):
+        expected, logits = floats(image), integers(image)
+        same += expected.argmax() == logits.argmax()
+        answer = efficientnet_lite0.best(logits, 1)[0][0]
+        difference = np.abs(logits - expected)
+        said = efficientnet_lite0.best(expected, 1)[0][0]
+        title = f"{name} (calibrated on)" if index < CALIBRATION else name
+        rows.append(
+            f"| {title} | {said} | {answer} "
+            f"| {difference.mean():.3f} | {difference.max():.3f} | {relative(logits, expected):.1%} |"
+        )
+    tasks = integers.report()["tasks"]
+    errors = [task["error"]["value"] for task in tasks if "error" in task]
+    return f"""
+## EfficientNet-Lite0
+
+Top-1 agrees on {same} of {len(images)} photographs. Error of a task's result, relative: mean {np.mean(errors):.1%},
+largest {max(errors):.1%} (measured for {len(errors)} of {len(tasks)} tasks).
+
+| photograph | floats say | integers say | mean difference of logits | largest | relative |
+| --- | --- | --- | --- | --- | --- |
+""" + lines(rows)
+
+
+def sentences() -> str:
+    inputs = [minilm.tokens(sentence) for sentence in minilm.EXAMPLE]
+    floats = tetrarch.compile(minilm.onnx_file())
+    integers = tetrarch.compile(minilm.onnx_file(), quantize="int8", calibration=inputs[:3])
+    expected, vectors = ([program(**given) for given in inputs] for program in (floats, integers))
+    rankings = [minilm.ranked(of[0], of[1:]) for of in (expected, vectors)]
+    rows = [
+        f"| {sentence} | {float(of[0].ravel() @ of[1].ravel()):.4f} | {np.abs(of[0] - of[1]).max():.4f} |"
+        for sentence, of in zip(minilm.EXAMPLE, zip(expected, vectors, strict=True), strict=True)
+    ]
+    verdict = "that" if rankings[0] == rankings[1] else "not that"
+    return f"""
+## MiniLM-L6
+
+The ranking of sentences by their likeness to the first is {verdict} of the floats.
+
+| sentence | cosine of integers and floats | largest difference |
+| --- | --- | --- |
+""" + lines(rows)
+
+
+def main() -> None:
+    PAGE.write_text(ABOUT + photographs() + sentences(), encoding="utf-8")
+    print(PAGE.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Quantisation to 8-bit integers: compiled code as the integer graph means it, errors of calibration, trained networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import small_models
+from onnx import TensorProto, helper
+
+import tetrarch
+from conftest import onnxruntime_outputs
+
+F32 = TensorProto.FLOAT
+
+
+@pytest.fixture(scope="module")
+def convolutions(tmp_path_factory):
+    """Padding, depthwise weights, a residual sum, x * sigmoid(x), pools and a matrix, with odd sizes."""
+    random = np.random.default_rng(5)
+    weights = {
+        "w1": random.normal(0, 0.4, (19, 3, 3, 3)),
+        "b1": random.normal(0, 0.5, 19),
+        "w2": random.normal(0, 0.4, (19, 1, 3, 3)),
+        "w3": random.normal(0, 0.3, (19, 19, 1, 1)),
+        "b3": random.normal(0, 0.5, 19),
+        "m": random.normal(0, 0.4, (19, 7)),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w1", "b1"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("Relu", ["a"], ["b"]),
+        node("Conv", ["b", "w2"], ["c"], pads=[1, 1, 1, 1], group=19),
+        node("Sigmoid", ["c"], ["s"]),
+        node("Mul", ["c", "s"], ["d"]),
+        node("Conv", ["d", "w3", "b3"], ["e"]),
+        node("Add", ["e", "b"], ["f"]),
+        node("MaxPool", ["f"], ["g"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("GlobalAveragePool", ["g"], ["h"]),
+        node("Flatten", ["h"], ["i"]),
+        node("MatMul", ["i", "m"], ["y"]),
+    ]
+    initializers = {name: array.astype(np.float32) for name, array in weights.items()}
+    return small_models.save(
+        tmp_path_factory.mktemp("quantised"),
+        "convolutions",
+        nodes,
+        [("x", F32, [1, 3, 23, 21])],
+        [("y", F32, [1, 7])],
+        initializers,
+    )
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return np.random.default_rng(6).normal(0.3, 1, (6, 3, 23, 21)).astype(np.float32)
+
+
+def test_compiled_code_is_the_integer_graph(convolutions, samples):
+    given = {"quantize": "int8", "calibration": [{"x": samples[:4]}]}
+    program = tetrarch.compile(convolutions, measure=False, **given)
+    reference = tetrarch.reference(convolutions, **given)
+    floats = tetrarch.compile(convolutions, measure=False)
+    for sample in samples:
+        y = program(sample[None])
+        np.testing.assert_array_equal(y, reference(sample[None]))
+        expected = floats(sample[None])
+        assert np.linalg.norm(y - expected) < 0.1 * np.linalg.norm(expected)
+
+
+def test_errors_are_measured_and_kept(convolutions, samples, tmp_path):
+    program = tetrarch.compile(
+        convolutions, measure=False, quantize="int8", calibration=[{"x": sample[None]} for sample in samples]
+    )
+    program.save(tmp_path / "m.tet")
+    tasks = tetrarch.load(tmp_path / "m.tet").report()["tasks"]
+    errors = [task["error"] for task in tasks if "error" in task]
+    assert len(errors) >= 5
+    assert all(error["source"] == "measured" and 0 < error["value"] < 0.2 for error in errors)
+
+
+def test_quantised_operators_of_a_model_are_taken_as_they_are(tmp_path):
+    random = np.random.default_rng(7)
+    arrays = {
+        "sx": np.float32(0.03),
+        "zx": np.uint8(120),
+        "w": random.integers(-127, 128, (9, 4, 3, 3), np.int8),
+        "sw": random.uniform(0.01, 0.03, 9).astype(np.float32),
+        "zw": np.zeros(9, np.int8),
+        "sy": np.float32(0.4),
+        "zy": np.uint8(131),
+        "bias": random.integers(-900, 900, 9, np.int32),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "sx", "zx"], ["q"]),
+        helper.make_node(
+            "QLinearConv", ["q", "sx", "zx", "w", "sw", "zw", "sy", "zy", "bias"], ["c"], pads=[1, 1, 1, 1]
+        ),
+        helper.make_node("DequantizeLinear", ["c", "sy", "zy"], ["y"]),
+    ]
+    model = small_models.save(
+        tmp_path, "operators", nodes, [("x", F32, [1, 4, 11, 13])], [("y", F32, [1, 9, 11, 13])], arrays
+    )
+    x = random.normal(0, 1, (1, 4, 11, 13)).astype(np.float32)
+    y = tetrarch.compile(model, measure=False)(x)
+    difference = np.abs(y - onnxruntime_outputs(model, {"x": x})[0])
+    assert difference.max() <= 0.41  # one step, where the float lies next to a half
+    assert (difference > 0.01).mean() < 0.01
+
+
+BAD_CALIBRATION = {
+    "shape": (np.zeros((2, 3), np.float32), "which is no number of samples"),
+    "type": (np.zeros((1, 3, 23, 21), np.int32), "is i32"),
+    "nan": (np.full((1, 3, 23, 21), np.nan, np.float32), "NaN"),
+    "infinite": (np.full((1, 3, 23, 21), np.inf, np.float32), "infinity"),
+    "empty": (np.zeros((0, 3, 23, 21), np.float32), "empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALIBRATION)
+def test_bad_calibration_is_the_users(case, command, convolutions, tmp_path):
+    array, words = BAD_CALIBRATION[case]
+    np.save(tmp_path / "x.npy", array)
+    options = ("--quantize", "int8", "--calibrate", f"x={tmp_path / 'x.npy'}", "-o", tmp_path / "m.tet")
+    done = command("compile", convolutions, *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "'x'" in done.stderr
+    assert not (tmp_path / "m.tet").exists()
+    with pytest.raises(tetrarch.InputError, match=words):
+        tetrarch.compile(convolutions, quantize="int8", calibration=[{"x": array}])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--quantize", "int8"), "needs calibration"), (("--quantize", "int3", "--calibrate", "x={x}"), "int3"),
+     (("--calibrate", "x={x}"), "no quantisation"), (("--quantize", "int8", "--calibrate", "q={x}"), "'q'")],
+)  # fmt: skip
+def test_bad_options_are_the_users(options, words, command, convolutions, samples, tmp_path):
+    np.save(tmp_path / "x.npy", samples)
+    done = command("compile", convolutions, *(option.format(x=tmp_path / "x.npy") for option in options))
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_efficientnet_keeps_its_answer():
+    from examples.models import efficientnet_lite0
+    from examples.models.photographs import as_input, centre_crop, photograph
+
+    pictures = [as_input(centre_crop(photograph(name))) for name in ("chelsea", "coffee", "flower")]
+    program = tetrarch.compile(
+        efficientnet_lite0.onnx_file(),
+        measure=False,
+        quantize="int8",
+        calibration=[{"image": picture} for picture in pictures[:2]],
+    )
+    floats = tetrarch.compile(efficientnet_lite0.onnx_file(), measure=False)
+    for picture in pictures:
+        assert program(picture).argmax() == floats(picture).argmax()
