@@ -18,13 +18,13 @@ SPLIT = ["cpu:threads=1", "opencl:threads=1"]
 
 @cache
 def program(model: str, device: str) -> tetrarch.Program:
-    """Each network is compiled once for each device."""
+    """Each network is compiled once for each device. Answers matter here, so OpenCL's kernels are not tuned."""
     files = {
         "efficientnet": efficientnet_lite0.onnx_file,
         "minilm": minilm.onnx_file,
         "ppocr": ppocr.onnx_file,
     }
-    return tetrarch.compile(files[model](), devices=device.split(","))
+    return tetrarch.compile(files[model](), devices=[device], measure=device == "cpu")
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -52,8 +52,7 @@ def test_minilm_ranks_related_sentences_first(device):
     assert minilm.ranked(vectors[0], vectors[1:]) == [0, 1, 2]
 
 
-# OpenCL declines one task of this network (a transpose of a slice), which goes to the CPU.
-@pytest.mark.parametrize("device", ("cpu", "opencl,cpu"))
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("line", [ppocr.EXAMPLE, "Invoice No. 2024-117"])
 def test_ppocr_reads_a_line_of_text(device, line):
     picture = ppocr.as_input(ppocr.drawn(line))
@@ -65,7 +64,7 @@ def test_ppocr_reads_a_line_of_text(device, line):
 def test_a_network_split_over_two_processors_gives_the_same_answer():
     model = efficientnet_lite0.onnx_file()
     image = as_input(centre_crop(photograph("chelsea")))
-    split = tetrarch.compile(model, devices=SPLIT, place="cpu,opencl")
+    split = tetrarch.compile(model, devices=SPLIT, place="cpu,opencl", measure=False)
     logits = split(image=image)
     assert_close(logits, onnxruntime_outputs(model, {"image": image})[0])
     used = {part["device"].split(":")[0] for task in split.report()["tasks"] for part in task["parts"]}

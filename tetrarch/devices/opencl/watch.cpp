@@ -38,7 +38,9 @@ Call* find(const char* name) {
 cl_int enter(const char* name) {
   Call& call = *find(name);
   ++call.count;
-  return call.good >= 0 && call.good-- == 0 ? call.code.load() : CL_SUCCESS;
+  if (call.good < 0) return CL_SUCCESS;
+  const auto good = call.good--;
+  return good == 0 ? call.code.load() : CL_SUCCESS;
 }
 
 // For calls that tell their error through their last argument.
