@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -99,11 +100,19 @@ def file_sizes(fix: bool) -> bool:
     return not long
 
 
+def pre_commit(fix: bool) -> bool:
+    """The hooks that a developer installs run, and find nothing."""
+    home = {**os.environ, "PRE_COMMIT_HOME": str(ROOT / "build" / "pre-commit")}
+    command = [sys.executable, "-m", "pre_commit", "run", "--all-files", "--color=never"]
+    return subprocess.run(command, cwd=ROOT, env=home).returncode == 0
+
+
 CHECKERS: dict[str, Callable[[bool], bool]] = {
     "clang-format": clang_format,
     "ruff": ruff,
     "file-lists": file_lists,
     "file-sizes": file_sizes,
+    "pre-commit": pre_commit,
     "clang-tidy": clang_tidy,
 }
 

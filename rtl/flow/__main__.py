@@ -22,7 +22,7 @@ from rtl.flow.designs import DESIGNS, Design
 from rtl.flow.liberty import Library, LibraryError
 
 FIGURES = Path(__file__).with_name("figures.json")
-# Nothing is placed: the share of a cycle that wires are expected to take.
+# Nothing is placed: how much longer a cycle is than the cells alone would need.
 WIRE_MARGIN = 0.3
 CYCLES, SEED = 1000, 1
 
@@ -78,7 +78,7 @@ def unpacked(paths: list[Path], folder: Path) -> list[Path]:
 def characterise(paths: list[Path], designs: list[Design], metered: list[Design], options) -> dict:
     entry: dict = {
         "corner": options.corner,
-        "wires": f"none; the clock leaves {WIRE_MARGIN:.0%} of a cycle for them",
+        "wires": f"none; the clock is {WIRE_MARGIN:.0%} slower than the cells allow, to leave room for them",
         "tools": {"synthesis": synthesis.tool(), "simulation": activity.tool()},
         "command": shlex.join(["python", "-m", "rtl.flow", *_portable(sys.argv[1:])]),
         "designs": {},

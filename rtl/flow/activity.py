@@ -71,16 +71,12 @@ def simulate(netlist: Netlist, library: Library, level: str, cycles: int, seed: 
         "activity",
         "--Mdir",
         str(build),
-        "-I" + str(netlist.design.sources()[0].parent),
+        "-I" + str(netlist.design.sources()[1].parent),
     ]
-    sources = [file for file in netlist.design.sources() if file.stem in _RTL]
-    command += [str(file) for file in [*sources, cells, netlist.verilog, BENCH]]
+    command += [str(file) for file in [*netlist.design.sources(), cells, netlist.verilog, BENCH]]
     _run("building the simulation", command, env=environment)
     _run("the simulation", [str(build / "Vactivity")], cwd=build)
     return Activity(cycles, read_saif((build / "activity.saif").read_text(encoding="utf-8")))
-
-
-_RTL = ("npu_pkg", "npu_delay", "npu_pe", "npu_array")
 
 
 def read_saif(text: str, instance: str = "u_gates") -> dict[str, int]:

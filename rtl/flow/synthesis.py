@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -46,53 +48,49 @@ def tool() -> str:
     return f"pyosys {version('pyosys')}"
 
 
-class _Yosys:
-    """One design in one Yosys; what a command prints goes to a file and comes back."""
-
-    def __init__(self, folder: Path):
-        from pyosys import libyosys
-
-        self._yosys = libyosys
-        self._design = libyosys.Design()
-        self._log = folder / "yosys.log"
-
-    def run(self, command: str) -> str:
-        try:
-            self._yosys.run_pass(f"tee -q -o {self._log} {command}", self._design)
-        except RuntimeError as error:
-            raise SynthesisError(f"'{command.split()[0]}' failed: {error}; see {self._log}") from error
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-
 def synthesise(design: Design, library: Library, files: list[Path], folder: Path) -> Netlist:
     """The netlist in `folder`. `files` are the library's Liberty files, unpacked."""
     folder.mkdir(parents=True, exist_ok=True)
+    verilog, netlist = folder / "netlist.v", folder / "netlist.json"
+    abc = folder / "abc.script"
+    abc.write_text(ABC + "\n", encoding="utf-8")
     liberty = " ".join(f"-liberty {file}" for file in files)
     parameters = " ".join(f"-G{name}={value}" for name, value in design.parameters)
     sources = design.sources()
-    script = folder / "abc.script"
-    script.write_text(ABC + "\n", encoding="utf-8")
-    verilog, netlist = folder / "netlist.v", folder / "netlist.json"
-    yosys = _Yosys(folder)
-    yosys.run(
-        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} -I {sources[0].parent} "
-        + " ".join(map(str, sources))
-    )
-    yosys.run(f"synth -booth -top {design.top}")
-    if gate := clock_gate(library):
-        yosys.run(f"clockgate -pos {gate} -min_net_size {SMALLEST_GATED_GROUP}")
-    yosys.run("flatten")
-    yosys.run(f"dfflibmap {liberty}")
-    yosys.run("opt")
-    timing = yosys.run(f"abc {liberty} -script {script}")
-    yosys.run("clean -purge")
-    yosys.run("rename -top gates")
-    # Nets get names that Verilog, SAIF and JSON spell alike.
-    yosys.run("rename -enumerate -pattern net%_ w:$*")
-    yosys.run(f"write_json {netlist}")
-    yosys.run(f"write_verilog -noattr -noexpr {verilog}")
-    delay, depth = critical_path(timing)
+    if missing := [str(file) for file in sources if not file.exists()]:
+        raise SynthesisError(f"{missing[0]} is missing; `make build` makes it")
+    gate = clock_gate(library)
+    commands = [
+        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} -I {sources[1].parent} "
+        + " ".join(map(str, sources)),
+        f"synth -booth -top {design.top}",
+        f"clockgate -pos {gate} -min_net_size {SMALLEST_GATED_GROUP}" if gate else "",
+        "flatten",
+        f"dfflibmap {liberty}",
+        "opt",
+        f"abc {liberty} -script {abc}",
+        "clean -purge",
+        "rename -top gates",
+        "rename -enumerate -pattern net%_ w:$*",  # names that Verilog, SAIF and JSON spell alike
+        f"write_json {netlist}",
+        f"write_verilog -noattr -noexpr {verilog}",
+    ]
+    delay, depth = critical_path(_yosys(commands, folder))
     return Netlist(design, count_cells(netlist, library), delay, depth, verilog, netlist)
+
+
+def _yosys(commands: list[str], folder: Path) -> str:
+    """What Yosys prints over these commands. In a process of its own, since an error ends it."""
+    script, log = folder / "synthesis.ys", folder / "yosys.log"
+    script.write_text("\n".join(filter(None, commands)) + "\n", encoding="utf-8")
+    program = f"from pyosys import libyosys; libyosys.run_pass('script {script}', libyosys.Design())"
+    with open(log, "w", encoding="utf-8") as out:
+        done = subprocess.run([sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT)
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if done.returncode != 0:
+        errors = [line for line in text.splitlines() if "error" in line.lower()]
+        raise SynthesisError(f"Yosys failed on {folder.name}: {(errors or ['no message'])[-1]}")
+    return text
 
 
 def clock_gate(library: Library) -> str:
