@@ -70,7 +70,12 @@ def junit(reports: Path) -> Count:
     """What the JUnit-style files in the folder say. A skipped test counts as neither."""
     count = Count()
     for file in reports.glob("*.xml"):
-        for case in ElementTree.parse(file).iter("testcase"):
+        try:
+            cases = list(ElementTree.parse(file).iter("testcase"))
+        except ElementTree.ParseError:  # the program died before it wrote its report
+            count.failed += 1
+            continue
+        for case in cases:
             if case.find("failure") is not None or case.find("error") is not None:
                 count.failed += 1
             elif case.find("skipped") is None and case.get("status") not in ("notrun", "disabled"):
