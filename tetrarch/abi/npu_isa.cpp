@@ -37,69 +37,18 @@ int64_t take(const Word& word, const Bits& bits) {
   return bits.is_signed && value > bits.max() ? value - static_cast<int64_t>(bits.mask()) - 1 : value;
 }
 
-template <typename Visit>
-void visitFields(const Halt& /*self*/, Visit&& /*visit*/) {}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Sync>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_SYNC(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
+// The struct of an opcode, by the id that the table's rows of fields have.
+#define NPU_OPCODE(id, type, value, queue, meaning) using StructOf_##id = type;
 #include "tetrarch/abi/npu_isa.def"
-}
+
+// Calls `visit` with each field of an instruction, in the table's order: its bits, and the member that holds
+// it.
 template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Dim>
 void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_DIM(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Load>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_LOAD(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Fill>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_FILL(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Store>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_STORE(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Matmul>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_MATMUL(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Vparam>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_VPARAM(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Table>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_TABLE(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
-#include "tetrarch/abi/npu_isa.def"
-}
-template <typename Self, typename Visit>
-  requires std::same_as<std::remove_const_t<Self>, Vop>
-void visitFields(Self& self, Visit&& visit) {
-#define NPU_FIELD_VOP(name, lsb, width, is_signed, meaning) \
-  visit(Bits{#name, lsb, width, is_signed}, self.name);
+#define NPU_FIELD(opcode, name, lsb, width, is_signed, meaning)               \
+  if constexpr (std::same_as<std::remove_const_t<Self>, StructOf_##opcode>) { \
+    visit(Bits{#name, lsb, width, is_signed}, self.name);                     \
+  }
 #include "tetrarch/abi/npu_isa.def"
 }
 

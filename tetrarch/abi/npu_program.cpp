@@ -4,6 +4,8 @@
 #include <cstring>
 #include <set>
 
+#include "tetrarch/abi/blob_tables.h"
+
 namespace tetrarch::npu {
 namespace {
 
@@ -20,36 +22,18 @@ void append(std::vector<std::byte>& bytes, const T* rows, size_t count) {
   bytes.insert(bytes.end(), begin, begin + count * sizeof(T));
 }
 
-class Reader {
+class Reader : abi::BlobTables {
  public:
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  using BlobTables::BlobTables;
   Result<Program> read();
 
  private:
-  // The next table of `count` rows.
-  template <typename T>
-  Result<std::vector<T>> table(uint64_t count, std::string_view what) {
-    if (count > (bytes_.size() - at_) / sizeof(T)) {
-      return invalidArgument("the blob is too short for its {} {}", count, what);
-    }
-    std::vector<T> rows(count);
-    if (count > 0) std::memcpy(rows.data(), bytes_.data() + at_, count * sizeof(T));
-    at_ += count * sizeof(T);
-    return rows;
-  }
-  Result<std::span<const std::byte>> part(const tet_npu_range& range, std::string_view what) const {
-    if (range.offset > bytes_.size() || range.bytes > bytes_.size() - range.offset) {
-      return invalidArgument("the {} are outside the blob", what);
-    }
-    return bytes_.subspan(range.offset, range.bytes);
-  }
   static Status check(const tet_npu_header& header, size_t size);
   Result<ProgramEntry> entry(const tet_npu_entry& row);
   Result<ProgramPiece> piece(const tet_npu_piece& row, const ProgramEntry& entry) const;
   Result<std::vector<Word>> stream(const tet_npu_stream& row);
 
-  std::span<const std::byte> bytes_, text_, instructions_, constants_;
-  uint64_t at_ = 0;
+  std::span<const std::byte> text_, instructions_, constants_;
   uint64_t unfolded_ = 0;  // instructions of all streams so far
   std::vector<tet_npu_piece> pieces_;
   std::vector<tet_npu_stream> streams_;
@@ -142,13 +126,14 @@ Result<ProgramEntry> Reader::entry(const tet_npu_entry& row) {
 Result<Program> Reader::read() {
   TET_ASSIGN_OR_RETURN(const auto headers, table<tet_npu_header>(1, "header"));
   const tet_npu_header& header = headers[0];
-  TET_RETURN_IF_ERROR(check(header, bytes_.size()));
+  TET_RETURN_IF_ERROR(check(header, bytes().size()));
   TET_ASSIGN_OR_RETURN(const auto entries, table<tet_npu_entry>(header.entry_count, "tasks"));
   TET_ASSIGN_OR_RETURN(pieces_, table<tet_npu_piece>(header.piece_count, "pieces"));
   TET_ASSIGN_OR_RETURN(streams_, table<tet_npu_stream>(header.stream_count, "streams"));
-  TET_ASSIGN_OR_RETURN(text_, part(header.text, "names"));
-  TET_ASSIGN_OR_RETURN(instructions_, part(header.instructions, "instructions"));
-  TET_ASSIGN_OR_RETURN(constants_, part(header.constants, "constants"));
+  TET_ASSIGN_OR_RETURN(text_, part(header.text.offset, header.text.bytes, "names"));
+  TET_ASSIGN_OR_RETURN(instructions_,
+                       part(header.instructions.offset, header.instructions.bytes, "instructions"));
+  TET_ASSIGN_OR_RETURN(constants_, part(header.constants.offset, header.constants.bytes, "constants"));
   Program program{.side = header.side,
                   .kind = static_cast<Kind>(header.kind),
                   .sp_rows = header.sp_rows,

@@ -6,6 +6,8 @@
 #include <set>
 #include <type_traits>
 
+#include "tetrarch/abi/blob_tables.h"
+
 namespace tetrarch::abi {
 namespace {
 
@@ -39,28 +41,15 @@ class Writer {
   std::string text_;
 };
 
-class Reader {
+class Reader : abi::BlobTables {
  public:
-  explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  using BlobTables::BlobTables;
   Result<OpenClProgram> read();
 
  private:
-  // The next table of `count` rows.
-  template <typename T>
-  Result<std::vector<T>> table(uint32_t count, std::string_view what) {
-    if (count > (bytes_.size() - at_) / sizeof(T)) {
-      return invalidArgument("the blob is too short for its {} {}", count, what);
-    }
-    std::vector<T> rows(count);
-    if (count > 0) std::memcpy(rows.data(), bytes_.data() + at_, count * sizeof(T));
-    at_ += count * sizeof(T);
-    return rows;
-  }
   Result<std::string> text(const tet_opencl_text& where, std::string_view what) const {
-    if (where.offset > bytes_.size() || where.bytes > bytes_.size() - where.offset) {
-      return invalidArgument("the {} is outside the blob", what);
-    }
-    return std::string(reinterpret_cast<const char*>(bytes_.data()) + where.offset, where.bytes);
+    TET_ASSIGN_OR_RETURN(const auto found, part(where.offset, where.bytes, what));
+    return std::string(reinterpret_cast<const char*>(found.data()), found.size());
   }
   Result<std::string> name(const tet_opencl_text& where, std::string_view what) const {
     TET_ASSIGN_OR_RETURN(std::string found, text(where, what));
@@ -74,8 +63,6 @@ class Reader {
   Result<OpenClPass> pass(const tet_opencl_pass& row, const OpenClEntry& entry) const;
   Status checkArgument(const tet_opencl_argument& row, const OpenClEntry& entry) const;
 
-  std::span<const std::byte> bytes_;
-  uint64_t at_ = 0;
   std::vector<tet_opencl_pass> passes_;
   std::vector<tet_opencl_argument> arguments_;
 };
@@ -150,8 +137,8 @@ Result<OpenClProgram> Reader::read() {
     return invalidArgument("the blob has version {} and this program reads version {}", header.version,
                            TET_OPENCL_VERSION);
   }
-  if (header.blob_bytes != bytes_.size()) {
-    return invalidArgument("the blob has {} bytes and should have {}", bytes_.size(), header.blob_bytes);
+  if (header.blob_bytes != bytes().size()) {
+    return invalidArgument("the blob has {} bytes and should have {}", bytes().size(), header.blob_bytes);
   }
   TET_ASSIGN_OR_RETURN(const auto entries, table<tet_opencl_entry>(header.entry_count, "entries"));
   TET_ASSIGN_OR_RETURN(passes_, table<tet_opencl_pass>(header.pass_count, "passes"));
