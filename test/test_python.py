@@ -104,7 +104,8 @@ def test_an_input_whose_value_decides_a_shape(tmp_path):
 
 
 def test_any_array_will_do(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     program = tetrarch.compile(small_models.addition(tmp_path))
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     frozen = x.copy()
@@ -125,7 +126,8 @@ def test_element_types(name, tmp_path):
 
 
 def test_bfloat16_by_ml_dtypes_or_as_bits(tmp_path):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
+    import ml_dtypes
+
     program = tetrarch.compile(small_models.addition(tmp_path, onnx.TensorProto.BFLOAT16))
     x = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(
@@ -134,7 +136,8 @@ def test_bfloat16_by_ml_dtypes_or_as_bits(tmp_path):
 
 
 def test_int4_by_ml_dtypes_or_in_bytes(tmp_path):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
+    import ml_dtypes
+
     program = tetrarch.compile(small_models.addition(tmp_path, onnx.TensorProto.INT4))
     x = np.array([[-8, -1, 0], [1, 3, 7]])
     zeros = np.zeros((2, 3), np.int8)
@@ -213,7 +216,8 @@ def bytes_copied(program: tetrarch.Program) -> int:
 
 
 def test_large_arrays_are_used_where_they_lie(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     program = tetrarch.compile(small_models.addition(tmp_path, shape=BIG))
     x = big_array()
     frozen = x.copy()

@@ -55,9 +55,10 @@ def samples():
     return np.random.default_rng(6).normal(0.3, 1, (6, 3, 23, 21)).astype(np.float32)
 
 
-def test_compiled_code_is_the_integer_graph(convolutions, samples):
+@pytest.mark.parametrize("device", ["cpu", "opencl"])
+def test_compiled_code_is_the_integer_graph(convolutions, samples, device):
     given = {"quantize": "int8", "calibration": [{"x": samples[:4]}]}
-    program = tetrarch.compile(convolutions, measure=False, **given)
+    program = tetrarch.compile(convolutions, devices=[device], measure=False, **given)
     reference = tetrarch.reference(convolutions, **given)
     floats = tetrarch.compile(convolutions, measure=False)
     for sample in samples:

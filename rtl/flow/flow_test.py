@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-pytest.importorskip("liberty", reason="liberty-parser is not installed")
-
 from rtl.flow.activity import Activity, read_saif
 from rtl.flow.cell_models import model, verilog_expression
 from rtl.flow.designs import DESIGNS
