@@ -401,4 +401,6 @@ module npu
   assign cause_index_o = stop_q.index;
   assign cycles_o      = cycles_q;
 
+  `NPU_ASSERT(IdleBeforeRun_A, !run_i -> nothing_flies && queues_empty)
+
 endmodule

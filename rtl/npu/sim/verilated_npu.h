@@ -10,31 +10,18 @@
 #include <cstring>
 #include <vector>
 
-#include "rtl/npu/sim/npu_rtl.h"
+#include "rtl/npu/sim/model_parts.h"
+#include "tetrarch/devices/npu/rtl.h"
 
 namespace tetrarch::npu {
 
-// What the wrapper touches inside a model; partsOf(model) finds it.
-struct ModelParts {
-  std::array<std::byte*, kSpBanks> sp;
-  std::array<std::byte*, kAccBanks> acc;
-  std::byte* table;                                           // lane 0's copy
-  std::array<std::array<uint8_t*, kQueues>, kQueues> tokens;  // [from][to]
-  std::array<uint16_t*, 2> counts, strides;  // of the load and of the store queue, a loop each
-  std::array<uint32_t*, 2> dram_strides;
-  uint32_t* extents;  // [queue][loop]
-  uint32_t* bias;     // a lane each
-  uint32_t* scale;
-  uint32_t* scalars;  // three words
-};
-
-template <typename Model>
-ModelParts partsOf(Model& model);
+inline constexpr int64_t kMaxLatency = 127;  // RowsInFlight of the RTL, less one
 
 template <typename Model>
 class VerilatedNpu final : public NpuRtl {
  public:
-  explicit VerilatedNpu(const Config& config) : config_(config), parts_(partsOf(dut_)) {
+  explicit VerilatedNpu(const Config& config) : config_(config), dut_(&context_), parts_(partsOf(dut_)) {
+    context_.fatalOnError(false);  // an assertion that fails ends the run, not the program
     dut_.clk_i = 0;
     dut_.rst_ni = 1;
     dut_.eval();
@@ -44,6 +31,7 @@ class VerilatedNpu final : public NpuRtl {
 
   Result<Timing> run(std::span<const Word> program, State& state, const Dram& dram, int64_t dram_bytes,
                      int64_t max_cycles) override {
+    Verilated::threadContextp(&context_);
     if (Status loaded = loadHidden(state); !loaded.ok()) return std::unexpected(loaded);
     reset();
     poke(state);
@@ -99,6 +87,7 @@ class VerilatedNpu final : public NpuRtl {
       answer(read, dut_.read_valid_i, &dut_.read_data_i, config_.side);
       dut_.clk_i = 0;
       dut_.eval();
+      if (context_.gotError()) return assertionFailed(cycle);
       if (dut_.done_o) return timing();
       acceptFetch(fetch, program);
       acceptRead(read, dram);
@@ -107,6 +96,13 @@ class VerilatedNpu final : public NpuRtl {
       dut_.eval();
     }
     return fail(StatusCode::kDeadlineExceeded, "the NPU's RTL was not done after {} cycles", max_cycles);
+  }
+
+  // Verilator has printed which one.
+  Failure assertionFailed(int64_t cycle) {
+    context_.gotError(false);
+    context_.gotFinish(false);
+    return internalError("an assertion of the NPU's RTL failed in cycle {}", cycle);
   }
 
   static void answer(const Slot& slot, auto& valid, void* data, size_t bytes) {
@@ -270,6 +266,7 @@ class VerilatedNpu final : public NpuRtl {
   }
 
   const Config config_;
+  VerilatedContext context_;
   Model dut_;
   const ModelParts parts_;
   std::vector<Slot> fetches_, reads_;  // answers on their way, that of cycle c at c modulo the latency

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tetrarch/devices/npu/compare.h"
 #include "tetrarch/devices/npu/machine.h"
 #include "tetrarch/devices/npu/verifier.h"
 
@@ -21,14 +22,6 @@ void execute(const Config& config, std::span<const Word> words, State& state, st
   machine.restore(std::move(state));
   machine.run(*program);
   state = std::move(machine.state());
-}
-
-template <typename T>
-std::string firstDifference(std::string_view what, const std::vector<T>& a, const std::vector<T>& b,
-                            int64_t per_row) {
-  const auto at = std::ranges::mismatch(a, b).in1 - a.begin();
-  return fmt::format("{} differs at row {}, element {}: {:#x} against {:#x}", what, at / per_row,
-                     at % per_row, static_cast<uint64_t>(a[at]), static_cast<uint64_t>(b[at]));
 }
 
 bool isLegal(const Case& c) {
@@ -110,28 +103,11 @@ Case windowOf(const Case& c, size_t begin, size_t end) {
 }
 
 std::string difference(const Outcome& a, const Outcome& b) {
-  const auto describe = [](const Timing& t) {
-    return fmt::format("'{}' (queue {}, index {})", causeText(t.cause), queueName(t.queue), t.index);
-  };
-  if (describe(a.timing) != describe(b.timing)) {
-    return fmt::format("one ended with {}, the other with {}", describe(a.timing), describe(b.timing));
-  }
-  if (a.timing.cycles != b.timing.cycles) {
-    return fmt::format("one took {} cycles, the other {}", a.timing.cycles, b.timing.cycles);
-  }
+  if (std::string found = difference(a.timing, b.timing); !found.empty()) return found;
   if (a.timing.cause != Cause::Done) return "";
-  const auto side = static_cast<int64_t>(a.state.parameters.bias.size());
-  const State &x = a.state, &y = b.state;
-  const auto row_bytes = static_cast<int64_t>(x.weights.size()) / side;
-  if (x.sp != y.sp) return firstDifference("the scratchpad", x.sp, y.sp, row_bytes);
-  if (x.acc != y.acc) return firstDifference("the accumulator memory", x.acc, y.acc, side);
-  if (a.dram != b.dram) return firstDifference("DRAM", a.dram, b.dram, 64);
-  if (x.table != y.table) return firstDifference("the table", x.table, y.table, 1);
-  if (x.weights != y.weights) return firstDifference("the array's weights", x.weights, y.weights, row_bytes);
-  if (x.parameters != y.parameters) return "the vector parameters differ";
-  if (x.tokens != y.tokens) return "the token counters differ";
-  if (x.load_loops != y.load_loops || x.store_loops != y.store_loops) return "the loops differ";
-  return "";
+  if (std::string found = difference(a.state, b.state); !found.empty()) return found;
+  constexpr int64_t kDramRow = 64;
+  return firstDifference<std::byte>("DRAM", a.dram, b.dram, kDramRow);
 }
 
 Case shrink(Case c, const std::function<bool(const Case&)>& fails) {

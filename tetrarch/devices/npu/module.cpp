@@ -54,6 +54,7 @@ Result<std::unique_ptr<NpuModule>> NpuModule::load(const Config& config, const s
 Status NpuModule::add(const Config& config, ProgramEntry entry) {
   NpuKernel& kernel = kernels_[entry.symbol];
   kernel.module = this;
+  kernel.symbol = entry.symbol;
   kernel.info = {.struct_size = sizeof kernel.info,
                  .units = entry.units,
                  .granularity = entry.granularity,
@@ -66,7 +67,7 @@ Status NpuModule::add(const Config& config, ProgramEntry entry) {
     if (!instructions) {
       return instructions.error().withContext(fmt::format("stream {}", kernel.streams.size()));
     }
-    Stream stream{.words = std::move(words), .instructions = std::move(*instructions)};
+    Stream stream{.words = std::move(words), .instructions = std::move(*instructions), .windows = {}};
     stream.timing = simulateTiming(config, stream.words);
     if (stream.timing.cause != Cause::Done) {
       return internalError("stream {} passed the verifier and ends with '{}'", kernel.streams.size(),
@@ -75,6 +76,14 @@ Status NpuModule::add(const Config& config, ProgramEntry entry) {
     kernel.streams.push_back(std::move(stream));
   }
   return {};
+}
+
+std::vector<Stream*> NpuModule::streams() {
+  std::vector<Stream*> all;
+  for (auto& [symbol, kernel] : kernels_) {
+    for (Stream& stream : kernel.streams) all.push_back(&stream);
+  }
+  return all;
 }
 
 tet_kernel* NpuModule::find(std::string_view symbol) {

@@ -13,11 +13,18 @@
 
 namespace tetrarch::npu {
 
+// Instructions [begin, end) of a stream.
+struct Window {
+  size_t begin, end;
+  bool operator==(const Window&) const = default;
+};
+
 // One program and what it takes, which no data changes.
 struct Stream {
   std::vector<Word> words;
   std::vector<Instruction> instructions;
   Timing timing;
+  std::vector<Window> windows;  // by `begin`: what of it the RTL runs too
 };
 
 class NpuModule;
@@ -25,6 +32,7 @@ class NpuModule;
 // Immutable once loaded; run by any number of threads.
 struct NpuKernel : tet_kernel {
   const NpuModule* module = nullptr;  // that it belongs to
+  std::string symbol;
   std::vector<ProgramPiece> pieces;
   std::vector<Stream> streams;
 
@@ -41,6 +49,8 @@ class NpuModule : public tet_module {
                                                  std::span<const std::byte> bytes);
   tet_kernel* find(std::string_view symbol) override;
   const std::vector<std::byte>& constants() const { return constants_; }
+  // Of all kernels, in a fixed order.
+  std::vector<Stream*> streams();
 
  private:
   Status add(const Config& config, ProgramEntry entry);

@@ -1,8 +1,12 @@
 // The neural processing unit of rtl/npu/ as a simulated device. Its engine is the functional model, bit for
-// bit what the RTL computes, and its time the timing model's cycles at the clock of a file of figures.
+// bit what the RTL computes, or the RTL itself; its time the cycles of the timing model, which are the RTL's,
+// at the clock of a file of figures.
 //
 // Options: "side" (8, 16, 32), "kind" ("int8", "bf16"), "latency" (cycles of a DRAM read), "figures" (path of
-// a file such as figures.json).
+// a file such as figures.json), "engine" ("model", "rtl"). With the model, "check_rtl" windows of each
+// module's streams, drawn by "check_seed" and of about "check_cycles" cycles each, run in the RTL too
+// whenever their stream runs, and a bit or cycle that differs is an error. "rtl" is the folder with the RTL's
+// libraries. An RTL that hangs loses the device.
 #include <algorithm>
 #include <limits>
 
@@ -10,6 +14,8 @@
 #include "tetrarch/devices/npu/figures.h"
 #include "tetrarch/devices/npu/machine.h"
 #include "tetrarch/devices/npu/module.h"
+#include "tetrarch/devices/npu/rtl_runner.h"
+#include "tetrarch/devices/npu/windows.h"
 
 namespace tetrarch::npu {
 namespace {
@@ -20,19 +26,34 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr uint64_t kAddressableBytes = uint64_t{1} << 32;
 
 // The counters of a receipt. The first four are the cycles in which a unit moved or computed, in the order of
-// queues.
-constexpr const char* kCounters[] = {"load_cycles",  "matrix_cycles", "vector_cycles",
-                                     "store_cycles", "instructions",  "multiplications"};
+// queues; the last two what ran in the RTL and agreed with the models in every bit and in its cycles.
+constexpr const char* kCounters[] = {"load_cycles",  "matrix_cycles",   "vector_cycles", "store_cycles",
+                                     "instructions", "multiplications", "rtl_windows",   "rtl_cycles"};
+static_assert(std::size(kCounters) <= TET_MAX_COUNTERS);
+
+struct Engine {
+  bool is_rtl = false;
+  WindowChoice windows;           // of the model
+  const RtlTable* rtl = nullptr;  // null when neither needs it
+};
+
+// What ran in the RTL.
+struct Tally {
+  uint64_t windows = 0, cycles = 0;
+};
 
 class NpuDevice : public tet_device {
  public:
-  NpuDevice(const Config& config, Figures figures) : config_(config), figures_(std::move(figures)) {
-    description_ =
-        fmt::format("{0} x {0} {1} processor, modelled bit for bit, {2:.0f} MHz ({3}, {4})", config.side,
-                    kindName(config.kind), figures_.clock_hz / 1e6, figures_.node, figures_.corner);
+  NpuDevice(const Config& config, Figures figures, const Engine& engine)
+      : config_(config), figures_(std::move(figures)), engine_(engine) {
+    description_ = fmt::format("{0} x {0} {1} processor, {5}, {2:.0f} MHz ({3}, {4})", config.side,
+                               kindName(config.kind), figures_.clock_hz / 1e6, figures_.node, figures_.corner,
+                               engine.is_rtl ? "its RTL" : "modelled bit for bit");
     features_ = fmt::format("side={} kind={} sp_rows={} acc_rows={}", config.side, kindName(config.kind),
                             config.sp_rows, config.acc_rows);
-    driver_ = fmt::format("model ({})", simdLevelName(bestSimdLevel()));
+    driver_ = engine.is_rtl ? fmt::format("rtl ({})", engine.rtl->simulator)
+                            : fmt::format("model ({})", simdLevelName(bestSimdLevel()));
+    if (engine.rtl) rtl_ = std::make_unique<RtlRunner>(config_, *engine.rtl);
   }
 
   void describe(tet_device_info& info) const override {
@@ -62,11 +83,20 @@ class NpuDevice : public tet_device {
     if (format != TET_NPU_FORMAT) {
       return invalidArgument("{}: format '{}' is unknown; this device takes " TET_NPU_FORMAT, name, format);
     }
-    return NpuModule::load(config_, name, bytes);
+    TET_ASSIGN_OR_RETURN(std::unique_ptr<NpuModule> module, NpuModule::load(config_, name, bytes));
+    if (rtl_ && !engine_.is_rtl) chooseWindows(config_, module->streams(), engine_.windows);
+    return module;
   }
 
   Status run(std::span<const hosted::Launch> launches) override {
-    for (const hosted::Launch& launch : launches) TET_RETURN_IF_ERROR(run(launch));
+    for (const hosted::Launch& launch : launches) {
+      Status status = run(launch);
+      if (status.code() == StatusCode::kDeadlineExceeded) {  // its RTL hangs
+        lose(std::string(status.message()));
+        return checkAlive();
+      }
+      if (!status.ok()) return status;
+    }
     return {};
   }
 
@@ -81,16 +111,44 @@ class NpuDevice : public tet_device {
     const std::span streams = std::span(kernel.streams)
                                   .subspan(launch.begin / granularity)
                                   .first((launch.end - launch.begin + granularity - 1) / granularity);
-    for (const Stream& stream : streams) Machine(config_, dram).run(stream.instructions);
+    Tally tally;
+    for (const Stream& stream : streams) {
+      if (Status status = run(stream, dram, tally); !status.ok()) {
+        return status.withContext(
+            fmt::format("task {}: stream {}", kernel.symbol, &stream - kernel.streams.data()));
+      }
+    }
     if (launch.receipt) {
       hosted::stamp(launch.receipt, begin_ns, nowNs());
-      sign(streams, *launch.receipt);
+      sign(streams, tally, *launch.receipt);
     }
     return {};
   }
 
+  Status run(const Stream& stream, const Dram& dram, Tally& tally) {
+    const auto count = [&](int64_t cycles) {
+      ++tally.windows;
+      tally.cycles += static_cast<uint64_t>(cycles);
+    };
+    if (engine_.is_rtl) {
+      TET_ASSIGN_OR_RETURN(const int64_t cycles, rtl_->run(stream, dram));
+      count(cycles);
+      return {};
+    }
+    Machine machine(config_, dram);
+    size_t at = 0;
+    for (const Window& window : stream.windows) {
+      machine.run(std::span(stream.instructions).subspan(at, window.begin - at));
+      at = window.begin;
+      TET_ASSIGN_OR_RETURN(const int64_t cycles, rtl_->check(stream, window, machine.state(), dram));
+      count(cycles);
+    }
+    machine.run(std::span(stream.instructions).subspan(at));
+    return {};
+  }
+
   // The receipt in the processor's own time.
-  void sign(std::span<const Stream> streams, tet_receipt& receipt) const {
+  void sign(std::span<const Stream> streams, const Tally& tally, tet_receipt& receipt) const {
     receipt.cycles = 0;
     std::ranges::fill(receipt.counters, 0);
     for (const Stream& stream : streams) {
@@ -100,20 +158,22 @@ class NpuDevice : public tet_device {
       receipt.counters[kQueues] += stream.instructions.size();
       receipt.counters[kQueues + 1] += static_cast<uint64_t>(timing.multiplications);
     }
+    receipt.counters[kQueues + 2] = tally.windows;
+    receipt.counters[kQueues + 3] = tally.cycles;
     receipt.seconds = static_cast<double>(receipt.cycles) / figures_.clock_hz;
     receipt.source = figures_.source;
   }
 
   const Config config_;
   const Figures figures_;
+  const Engine engine_;
+  std::unique_ptr<RtlRunner> rtl_;  // null when the engine needs none
   std::string description_, features_, driver_;
 };
 
-Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
+Result<Config> configOf(hosted::Options& options) {
   const int64_t side = options.integer("side", 16, 8, 32);
   const std::string kind = options.text("kind", "int8");
-  const int64_t latency = options.integer("latency", kDramLatency, 1, 1023);
-  const std::string path = options.text("figures", "");
   if (kind != "int8" && kind != "bf16") {
     return invalidArgument("option 'kind' is '{}'; it is int8 or bf16", kind);
   }
@@ -121,9 +181,34 @@ Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
     return invalidArgument("option 'side' is {}; it is 8, 16 or 32", side);
   }
   Config config = Config::standard(side, kind == "int8" ? Kind::Int8 : Kind::Bf16);
-  config.latency = latency;
-  TET_ASSIGN_OR_RETURN(Figures figures, loadFigures(path, config));
-  return std::make_unique<NpuDevice>(config, std::move(figures));
+  config.latency = options.integer("latency", kDramLatency, 1, 1023);
+  return config;
+}
+
+Result<Engine> engineOf(const Config& config, hosted::Options& options) {
+  const std::string name = options.text("engine", "model");
+  const std::string folder = options.text("rtl", defaultRtlFolder());
+  Engine engine{.is_rtl = name == "rtl"};
+  engine.windows.count = options.integer("check_rtl", 0, 0, 1000000);
+  engine.windows.seed = static_cast<uint64_t>(options.integer("check_seed", 1, 0, INT64_MAX));
+  engine.windows.cycles = options.integer("check_cycles", engine.windows.cycles, 1, int64_t{1} << 32);
+  if (name != "rtl" && name != "model") {
+    return invalidArgument("option 'engine' is '{}'; it is model or rtl", name);
+  }
+  if (engine.is_rtl && engine.windows.count > 0) {
+    return invalidArgument("option 'check_rtl' is for engine model: engine rtl runs everything in the RTL");
+  }
+  if (engine.is_rtl || engine.windows.count > 0) {
+    TET_ASSIGN_OR_RETURN(engine.rtl, openRtl(config, folder));
+  }
+  return engine;
+}
+
+Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
+  TET_ASSIGN_OR_RETURN(const Config config, configOf(options));
+  TET_ASSIGN_OR_RETURN(const Engine engine, engineOf(config, options));
+  TET_ASSIGN_OR_RETURN(Figures figures, loadFigures(options.text("figures", ""), config));
+  return std::make_unique<NpuDevice>(config, std::move(figures), engine);
 }
 
 }  // namespace
