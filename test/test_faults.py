@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -279,3 +281,26 @@ def test_an_artifact_that_is_there_survives_a_failure(here, model):
     arguments = ("compile", model, "-o", "m.tet", "--quiet", "--devices", "failing")
     here.sentence(*arguments, status=3, plugins=FAILING_DEVICE)
     assert (here.folder / "m.tet").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_nothing_is_left_of_an_interrupted_compilation(name, here, model):
+    """At any moment of the code generation, the linker's included."""
+    before = here.files()
+    environment = {**os.environ, "TMPDIR": str(here.temporary)}
+    arguments = ("compile", str(model), "-o", "m.tet", "--no-measure")
+    for delay in (0.0, 0.05, 0.1, 0.2):
+        process = subprocess.Popen(
+            [str(BUILD / "bin" / "tetrarch"), *arguments],
+            cwd=here.folder,
+            env=environment,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # the terminal's Ctrl-C reaches the linker too
+        )
+        process.stderr.readline()  # a stage is done
+        time.sleep(delay)
+        os.killpg(process.pid, getattr(signal, name))
+        process.communicate(timeout=60)
+        left = [path for path in here.files() if path.name != "m.tet"]  # it may have been done
+        assert left == before
+        assert not list(here.temporary.iterdir())

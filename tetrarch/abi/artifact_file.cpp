@@ -8,10 +8,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "tetrarch/base/whole_file.h"
 
 namespace tetrarch::abi {
 namespace {
@@ -164,58 +165,11 @@ std::vector<SectionSummary> summarise(const std::vector<tet_artifact_section>& s
   return out;
 }
 
-// Closes the descriptor, and unlinks the path unless told to keep it.
-class TemporaryFile {
- public:
-  static Result<TemporaryFile> create(const std::filesystem::path& beside) {
-    std::string path = beside.string() + ".XXXXXX";
-    int fd = ::mkostemp(path.data(), O_CLOEXEC);
-    if (fd < 0) return propagate(systemError(beside, "cannot be written"));
-    ::fchmod(fd, 0644);
-    return TemporaryFile(fd, std::move(path));
-  }
-  TemporaryFile(TemporaryFile&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), path_(std::exchange(other.path_, {})) {}
-  ~TemporaryFile() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
-
-  Status write(Bytes bytes) {
-    while (!bytes.empty()) {
-      ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return systemError(path_, "cannot be written");
-      bytes = bytes.subspan(static_cast<size_t>(n));
-    }
-    return {};
-  }
-  Status commit(const std::filesystem::path& target) {
-    if (::fsync(fd_) != 0 || ::rename(path_.c_str(), target.c_str()) != 0) {
-      return systemError(target, "cannot be written");
-    }
-    path_.clear();
-    return {};
-  }
-
-  static Status systemError(const std::filesystem::path& path, std::string_view what) {
-    StatusCode code = errno == ENOSPC                     ? StatusCode::kResourceExhausted
-                      : errno == EACCES || errno == EROFS ? StatusCode::kPermissionDenied
-                                                          : StatusCode::kNotFound;
-    return fail(code, "{}: {}: {}", path.string(), what, std::strerror(errno));
-  }
-
- private:
-  TemporaryFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  int fd_;
-  std::string path_;
-};
-
 // Maps a regular file for reading. Private, so that the pages stay ours to protect; a file must not be
-// written in place while it is mapped, which is why ArtifactWriter renames.
+// written in place while it is mapped, which is why ArtifactWriter writes a WholeFile.
 Result<ArtifactWriter::Image> mapFile(const std::filesystem::path& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return propagate(TemporaryFile::systemError(path, "cannot be opened"));
+  if (fd < 0) return propagate(fileError(path, "cannot be opened"));
   struct stat info = {};
   bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   size_t size = regular ? static_cast<size_t>(info.st_size) : 0;
@@ -223,7 +177,7 @@ Result<ArtifactWriter::Image> mapFile(const std::filesystem::path& path) {
   ::close(fd);
   if (!regular) return invalidArgument("{}: this is no regular file", path.string());
   if (size == 0) return fail(StatusCode::kDataLoss, "{}: the file is empty", path.string());
-  if (data == MAP_FAILED) return propagate(TemporaryFile::systemError(path, "cannot be mapped"));
+  if (data == MAP_FAILED) return propagate(fileError(path, "cannot be mapped"));
   std::shared_ptr<void> owner(data, [size](void* p) { ::munmap(p, size); });
   return ArtifactWriter::Image{owner, {static_cast<const std::byte*>(data), size}};
 }
@@ -364,9 +318,10 @@ Result<ArtifactWriter::Layout> ArtifactWriter::layOut(const Manifest& manifest) 
 Status ArtifactWriter::write(const std::filesystem::path& path, const Manifest& manifest) const {
   auto layout = layOut(manifest);
   if (!layout) return layout.error().withContext(path.string());
-  TET_ASSIGN_OR_RETURN(TemporaryFile file, TemporaryFile::create(path));
+  TET_ASSIGN_OR_RETURN(WholeFile file, WholeFile::create(path));
   TET_RETURN_IF_ERROR(layout->forEachPiece(parts_, [&](Bytes piece) { return file.write(piece); }));
-  return file.commit(path);
+  TET_RETURN_IF_ERROR(file.sync());
+  return file.commit();
 }
 
 Result<ArtifactWriter::Image> ArtifactWriter::toImage(const Manifest& manifest) const {

@@ -1,7 +1,5 @@
 #include "tetrarch/api/binding.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 namespace tetrarch::api {
@@ -35,20 +33,6 @@ std::vector<std::string> namesOf(const std::vector<ModelPort>& ports) {
   std::vector<std::string> names;
   for (const ModelPort& port : ports) names.push_back(port.name);
   return names;
-}
-
-Status checkGiven(const std::vector<ModelPort>& inputs, std::span<const Tensor> given) {
-  if (given.size() != inputs.size()) {
-    return invalidArgument("the model takes {} inputs ({}), {} were given", inputs.size(),
-                           fmt::join(namesOf(inputs), ", "), given.size());
-  }
-  for (size_t i = 0; i < given.size(); ++i) {
-    if (given[i].type() != inputs[i].type) {
-      return invalidArgument("input '{}' is {}, but a tensor of {} was given", inputs[i].name,
-                             info(inputs[i].type).name, info(given[i].type()).name);
-    }
-  }
-  return {};
 }
 
 Status bindTo(const std::vector<ModelPort>& inputs, std::span<const Tensor> given, const Binding& base,

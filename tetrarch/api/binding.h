@@ -9,9 +9,6 @@ namespace tetrarch::api {
 
 std::vector<std::string> namesOf(const std::vector<ModelPort>& ports);
 
-// InvalidArgument names the input whose number or type does not fit.
-Status checkGiven(const std::vector<ModelPort>& inputs, std::span<const Tensor> given);
-
 // Calls `attempt` with `base`, the given tensors' shapes, and the values of those inputs that `decisive`
 // names. When the attempt says FailedPrecondition and that further inputs' values decide shapes, it is tried
 // again with them.

@@ -50,10 +50,7 @@ struct DriverOptions {
   std::function<void(const Progress&)> progress;
 };
 
-struct ModelInterface {
-  std::vector<ModelPort> inputs, outputs;
-};
-
+// As the file states them.
 Result<ModelInterface> describeModel(const ModelSource& source);
 
 Result<std::shared_ptr<const abi::Artifact>> compileArtifact(const ModelSource& source,

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <fstream>
 #include <mutex>
-#include <set>
 
 #include "tetrarch/api/binding.h"
 #include "tetrarch/api/device_spec.h"
 #include "tetrarch/api/driver.h"
+#include "tetrarch/api/interface.h"
 #include "tetrarch/api/retune.h"
 #include "tetrarch/api/variant.h"
 #include "tetrarch/api/version.h"
@@ -19,15 +19,6 @@ namespace {
 
 using api::namesOf;
 using api::Variant;
-
-// Inputs and outputs of an artifact: all shapes are known.
-std::vector<ModelPort> portsOf(const std::vector<abi::Port>& ports) {
-  std::vector<ModelPort> out;
-  for (const abi::Port& port : ports) {
-    out.push_back({port.name, port.type, true, port.shape, std::vector<std::string>(port.shape.size())});
-  }
-  return out;
-}
 
 // The user's profile, or one in memory when the default file cannot be used; a file that was asked for must
 // work.
@@ -51,20 +42,6 @@ Result<api::DriverOptions> driverOptions(const CompileOptions& options) {
   TET_ASSIGN_OR_RETURN(driver.devices, api::openDevices(options.devices));
   TET_ASSIGN_OR_RETURN(driver.profile, openProfile(options));
   return driver;
-}
-
-// A misspelt dimension would bind nothing, and nobody would notice.
-Status checkDims(const std::vector<ModelPort>& inputs, const std::map<std::string, int64_t>& dims,
-                 const std::string& title) {
-  std::set<std::string> names;
-  for (const ModelPort& input : inputs) names.insert(input.dim_names.begin(), input.dim_names.end());
-  names.erase("");
-  for (const auto& [name, size] : dims) {
-    if (names.contains(name)) continue;
-    return invalidArgument("{}: the model has no dimension '{}'; its named dimensions are: {}", title, name,
-                           names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
-  }
-  return {};
 }
 
 }  // namespace
@@ -91,6 +68,10 @@ struct Model::Impl {
   api::Needs needs;
   bool open = false;  // shapes are bound by each call
 
+  void take(ModelInterface interface) {
+    inputs = std::move(interface.inputs);
+    outputs = std::move(interface.outputs);
+  }
   // A model with the one variant that an artifact is.
   static Result<Model> of(std::shared_ptr<const abi::Artifact> artifact, api::OpenDevices devices,
                           const std::string& place, bool divide);
@@ -104,8 +85,7 @@ Result<Model> Model::Impl::of(std::shared_ptr<const abi::Artifact> artifact, api
   auto plan = api::choosePlan(artifact->manifest(), devices, place, divide);
   if (!plan) return propagate(plan.error().withContext(artifact->name()));
   auto impl = std::make_unique<Impl>();
-  impl->inputs = portsOf(artifact->manifest().inputs);
-  impl->outputs = portsOf(artifact->manifest().outputs);
+  impl->take(api::interfaceOf(artifact->manifest()));
   TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan), std::move(devices),
                                                    namesOf(impl->inputs), {}));
   impl->current = variant.get();
@@ -120,7 +100,7 @@ Status Model::Impl::addVariant(const api::Binding& bound, api::Needs* missing) {
   for (const auto& [name, value] : bound.values) {
     if (!binding.values.contains(name)) values.emplace_back(name, value);
   }
-  if (!open) inputs = portsOf(artifact->manifest().inputs), outputs = portsOf(artifact->manifest().outputs);
+  if (!open) take(api::interfaceOf(artifact->manifest()));
   abi::PlanEntry plan = artifact->manifest().plans.front();
   TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(plan), driver.devices,
                                                    namesOf(inputs), std::move(values)));
@@ -137,7 +117,7 @@ Status Model::Impl::compileFor(std::span<const Tensor> given) {
 
 Status Model::Impl::choose(std::span<const Tensor> given) {
   if (!open) return {};  // the program checks
-  TET_RETURN_IF_ERROR(api::checkGiven(inputs, given));
+  TET_RETURN_IF_ERROR(checkInputs(inputs, given));
   if (current && current->matches(given)) return {};
   for (const auto& variant : variants) {
     if (variant->matches(given)) return current = variant.get(), Status();
@@ -169,15 +149,11 @@ Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
 
 Result<Model> Model::compileSource(api::ModelSource source, CompileOptions options) {
   auto impl = std::make_unique<Impl>();
-  TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(source));
-  TET_RETURN_IF_ERROR(checkDims(interface.inputs, options.dims, source.title()));
-  TET_ASSIGN_OR_RETURN(impl->driver, driverOptions(options));
   impl->binding = {options.dims, options.values, options.shapes};
+  TET_ASSIGN_OR_RETURN(auto interface, api::interfaceOf(source, impl->binding));
+  TET_ASSIGN_OR_RETURN(impl->driver, driverOptions(options));
   impl->source = std::move(source);
-  impl->outputs = std::move(interface.outputs);
-  for (ModelPort& port : interface.inputs) {
-    if (!options.values.contains(port.name)) impl->inputs.push_back(std::move(port));
-  }
+  impl->take(std::move(interface));
   Status status = impl->addVariant(impl->binding, &impl->needs);
   if (status.code() == StatusCode::kFailedPrecondition && !impl->needs.empty()) {
     impl->open = true;

@@ -42,6 +42,10 @@ struct ModelPort {
   std::vector<std::string> dim_names;  // one for each dimension, empty where it has no name
 };
 
+struct ModelInterface {
+  std::vector<ModelPort> inputs, outputs;
+};
+
 // What is being done, for a progress display. `total` is 0 when the stage does not count.
 struct Progress {
   std::string stage;  // "import", "fuse", "code for cpu", "measure on cpu", …
@@ -76,6 +80,14 @@ struct LoadOptions {
 
 // Whether the file begins as an artifact does. Only Model::load finds out whether it is a whole one.
 TETRARCH_EXPORT bool isArtifact(const std::filesystem::path& path);
+
+// Inputs and outputs of an ONNX file or an artifact before anything is compiled, with the sizes that `dims`
+// and `shapes` of the options give and without the inputs that `values` makes constants. Errors as
+// Model::compile.
+TETRARCH_EXPORT Result<ModelInterface> describe(const std::filesystem::path& path,
+                                                const CompileOptions& options = {});
+// InvalidArgument names the first tensor whose type or shape does not fit, or counts them.
+TETRARCH_EXPORT Status checkInputs(const std::vector<ModelPort>& inputs, std::span<const Tensor> given);
 
 // A compiled model, ready to run. Movable. Calls on one Model are serialised; several Models run side by
 // side. A model whose shapes are not all known is compiled at the first call with new shapes, and each

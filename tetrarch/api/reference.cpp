@@ -1,4 +1,5 @@
 #include "tetrarch/api/binding.h"
+#include "tetrarch/api/interface.h"
 #include "tetrarch/api/model.h"
 
 namespace tetrarch {
@@ -16,10 +17,8 @@ Result<Reference> Reference::open(const std::filesystem::path& path, const Compi
   impl->binding = {options.dims, options.values, options.shapes};
   impl->quantisation = {options.quantize, options.calibration};
   TET_RETURN_IF_ERROR(api::checkQuantisation(impl->quantisation));
-  TET_ASSIGN_OR_RETURN(auto interface, api::describeModel(impl->source));
-  for (ModelPort& port : interface.inputs) {
-    if (!options.values.contains(port.name)) impl->inputs.push_back(std::move(port));
-  }
+  TET_ASSIGN_OR_RETURN(auto interface, api::interfaceOf(impl->source, impl->binding));
+  impl->inputs = std::move(interface.inputs);
   return Reference(std::move(impl));
 }
 
@@ -31,7 +30,7 @@ Reference::~Reference() = default;
 const std::vector<ModelPort>& Reference::inputs() const { return impl_->inputs; }
 
 Result<std::vector<Tensor>> Reference::run(std::span<const Tensor> given) const {
-  TET_RETURN_IF_ERROR(api::checkGiven(impl_->inputs, given));
+  TET_RETURN_IF_ERROR(checkInputs(impl_->inputs, given));
   std::map<std::string, Tensor> by_name;
   for (size_t i = 0; i < given.size(); ++i) by_name[impl_->inputs[i].name] = given[i];
   std::vector<Tensor> outputs;

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <optional>
 
+#include "tetrarch/base/whole_file.h"
+
 namespace tetrarch {
 namespace {
 
@@ -124,13 +126,12 @@ Status writeNpy(const std::filesystem::path& path, const Tensor& tensor) {
                                    info(tensor.type()).numpy, shape);
   header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
   header += '\n';
-  std::ofstream file(path, std::ios::binary);
-  const char length[2] = {static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
-  file.write(kMagic, 6).write("\x01\x00", 2).write(length, 2).write(header.data(), header.size());
-  file.write(tensor.as<char>(), tensor.bytes());
-  file.flush();
-  if (!file) return fail(StatusCode::kPermissionDenied, "{}: cannot be written", path.string());
-  return {};
+  const std::string lead = std::string(kMagic) + '\x01' + '\0' + static_cast<char>(header.size() & 255) +
+                           static_cast<char>(header.size() >> 8);
+  TET_ASSIGN_OR_RETURN(WholeFile file, WholeFile::create(path));
+  TET_RETURN_IF_ERROR(file.write(lead + header));
+  TET_RETURN_IF_ERROR(file.write({static_cast<const std::byte*>(tensor.data()), tensor.bytes()}));
+  return file.commit();
 }
 
 }  // namespace tetrarch

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
+
+#include "tetrarch/base/whole_file.h"
 
 namespace tetrarch {
 namespace {
@@ -66,11 +67,9 @@ std::string Trace::toJson() const {
 }
 
 Status Trace::write(const std::filesystem::path& path) const {
-  std::ofstream file(path);
-  file << toJson();
-  file.flush();
-  if (!file) return fail(StatusCode::kPermissionDenied, "{}: the trace cannot be written", path.string());
-  return {};
+  TET_ASSIGN_OR_RETURN(WholeFile file, WholeFile::create(path));
+  TET_RETURN_IF_ERROR(file.write(toJson()));
+  return file.commit();
 }
 
 }  // namespace tetrarch

@@ -88,16 +88,4 @@ void stamp(tet_receipt* receipt, int64_t begin_ns, int64_t end_ns) {
   std::memcpy(receipt, &full, std::min(receipt->struct_size, sizeof full));
 }
 
-tet_status give(const Status& status, tet_error* error) {
-  if (status.ok()) [[likely]]
-    return TET_OK;
-  if (error && error->struct_size >= sizeof(tet_error)) {
-    error->code = static_cast<tet_status>(status.code());
-    size_t length = std::min(status.message().size(), sizeof error->message - 1);
-    std::memcpy(error->message, status.message().data(), length);
-    error->message[length] = 0;
-  }
-  return static_cast<tet_status>(status.code());
-}
-
 }  // namespace tetrarch::hosted

@@ -42,7 +42,6 @@ const tet_plugin* table();
 
 // Writes a receipt's common part; `begin_ns` and `end_ns` on the host's monotonic clock.
 void stamp(tet_receipt* receipt, int64_t begin_ns, int64_t end_ns);
-tet_status give(const Status& status, tet_error* error);
 
 // Of wrapped host memory and slices: what every allocator gives, so that any array may be used in place.
 inline constexpr uint32_t kAlignment = 16;

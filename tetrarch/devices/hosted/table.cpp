@@ -5,17 +5,11 @@
 #include <map>
 
 #include "tetrarch/devices/hosted/queue.h"
+// The entries that only hand on, to the classes above.
+#include "tetrarch/devices/hosted/entries.h"
 
 namespace tetrarch::hosted {
 namespace {
-
-// An output of the table's: only written on success.
-template <typename T>
-tet_status giveHandle(Result<std::unique_ptr<T>> made, T** out, tet_error* error) {
-  if (!made) return give(made.error(), error);
-  *out = made->release();
-  return TET_OK;
-}
 
 Result<std::unique_ptr<tet_device>> create(uint32_t index, const char* text) {
   if (index >= driver().count()) {
@@ -35,9 +29,7 @@ tet_status giveInfo(const tet_device& device, tet_device_info* info) {
   device.describe(full);
   if (device.own_memory) full.flags &= ~uint32_t{TET_DEVICE_HOST_VISIBLE | TET_DEVICE_WRAPS_HOST};
   if (device.asynchronous) full.flags &= ~uint32_t{TET_DEVICE_BLOCKING};
-  full.struct_size = info->struct_size;
-  std::memcpy(info, &full, std::min(info->struct_size, sizeof full));
-  return TET_OK;
+  return giveStruct(full, info);
 }
 
 tet_status deviceCount(uint32_t* count, tet_error*) {
@@ -157,10 +149,7 @@ tet_status kernelFind(tet_module* module, const char* symbol, tet_kernel** out, 
 
 tet_status kernelInfo(tet_kernel* kernel, tet_kernel_info* info, tet_error* error) {
   if (Status s = kernel->device->checkAlive(); !s.ok()) return give(s, error);
-  tet_kernel_info full = kernel->info;
-  full.struct_size = info->struct_size;
-  std::memcpy(info, &full, std::min(info->struct_size, sizeof full));
-  return TET_OK;
+  return giveStruct(kernel->info, info);
 }
 
 tet_status queueCreate(tet_device* device, tet_queue** out, tet_error* error) {
@@ -169,11 +158,7 @@ tet_status queueCreate(tet_device* device, tet_queue** out, tet_error* error) {
   return TET_OK;
 }
 
-void queueDestroy(tet_queue* queue) { delete queue; }
-
-tet_status move(tet_queue* queue, void* to, const void* from, uint64_t bytes, const Status& range,
-                tet_error* error) {
-  if (!range.ok()) return give(range, error);
+tet_status move(tet_queue* queue, void* to, const void* from, uint64_t bytes, tet_error* error) {
   auto work = [=]() -> Status {
     if (bytes > 0) std::memmove(to, from, bytes);
     return {};
@@ -183,65 +168,24 @@ tet_status move(tet_queue* queue, void* to, const void* from, uint64_t bytes, co
 
 tet_status copyIn(tet_queue* queue, tet_buffer* to, uint64_t offset, const void* from, uint64_t bytes,
                   tet_error* error) {
-  return move(queue, to->data + offset, from, bytes, checkRange(to, offset, bytes), error);
+  if (Status s = checkRange(to, offset, bytes); !s.ok()) return give(s, error);
+  return move(queue, to->data + offset, from, bytes, error);
 }
 
 tet_status copyOut(tet_queue* queue, void* to, tet_buffer* from, uint64_t offset, uint64_t bytes,
                    tet_error* error) {
-  return move(queue, to, from->data + offset, bytes, checkRange(from, offset, bytes), error);
+  if (Status s = checkRange(from, offset, bytes); !s.ok()) return give(s, error);
+  return move(queue, to, from->data + offset, bytes, error);
 }
 
 tet_status copy(tet_queue* queue, tet_buffer* to, uint64_t to_offset, tet_buffer* from, uint64_t from_offset,
                 uint64_t bytes, tet_error* error) {
-  Status range = checkRange(to, to_offset, bytes);
-  if (range.ok()) range = checkRange(from, from_offset, bytes);
-  return move(queue, to->data + to_offset, from->data + from_offset, bytes, range, error);
-}
-
-tet_status launch(tet_queue* queue, const tet_launch* launches, uint64_t count, tet_error* error) {
-  return give(queue->launch(launches, count), error);
+  if (Status s = checkRange(to, to_offset, bytes); !s.ok()) return give(s, error);
+  if (Status s = checkRange(from, from_offset, bytes); !s.ok()) return give(s, error);
+  return move(queue, to->data + to_offset, from->data + from_offset, bytes, error);
 }
 
 tet_status queueFlush(tet_queue* queue, tet_error* error) { return give(queue->device->checkAlive(), error); }
-tet_status queueFinish(tet_queue* queue, tet_error* error) { return give(queue->finish(), error); }
-
-tet_status signalCreate(tet_device* device, uint64_t initial, tet_signal** out, tet_error* error) {
-  if (Status s = device->checkAlive(); !s.ok()) return give(s, error);
-  *out = new tet_signal(device, initial);
-  return TET_OK;
-}
-
-void signalDestroy(tet_signal* signal) { delete signal; }
-
-tet_status signalQuery(tet_signal* signal, uint64_t* value, tet_error* error) {
-  auto now = signal->query();
-  if (!now) return give(now.error(), error);
-  *value = *now;
-  return TET_OK;
-}
-
-tet_status signalSet(tet_signal* signal, uint64_t value, tet_error* error) {
-  if (Status s = signal->device->checkAlive(); !s.ok()) return give(s, error);
-  signal->set(value);
-  return TET_OK;
-}
-
-tet_status signalWait(tet_signal* signal, uint64_t value, uint64_t timeout_ns, tet_error* error) {
-  return give(signal->wait(value, timeout_ns), error);
-}
-
-tet_status signalNotify(tet_signal* signal, uint64_t value, tet_notify_fn fn, void* user, tet_error*) {
-  signal->whenOver(value, [=](const Status& outcome) { fn(user, static_cast<tet_status>(outcome.code())); });
-  return TET_OK;
-}
-
-tet_status queueSignal(tet_queue* queue, tet_signal* signal, uint64_t value, tet_error* error) {
-  return give(queue->signal(signal, value), error);
-}
-
-tet_status queueWait(tet_queue* queue, tet_signal* signal, uint64_t value, tet_error* error) {
-  return give(queue->wait(signal, value), error);
-}
 
 tet_status energyRead(tet_device* device, tet_figure* joules, tet_error* error) {
   if (Status s = device->checkAlive(); !s.ok()) return give(s, error);

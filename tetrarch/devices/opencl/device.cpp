@@ -107,18 +107,6 @@ uint64_t nextNumber() {
   return ++last;
 }
 
-tet_status give(const Status& status, tet_error* error) {
-  if (status.ok()) return TET_OK;
-  const auto code = static_cast<tet_status>(status.code());
-  if (error) {
-    error->code = code;
-    const std::string_view message = status.message().substr(0, sizeof error->message - 1);
-    std::memcpy(error->message, message.data(), message.size());
-    error->message[message.size()] = '\0';
-  }
-  return code;
-}
-
 }  // namespace tetrarch::opencl
 
 // ---- device

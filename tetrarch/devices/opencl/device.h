@@ -47,8 +47,6 @@ class Description {
 // other.
 uint64_t nextNumber();
 
-tet_status give(const Status& status, tet_error* error);
-
 }  // namespace tetrarch::opencl
 
 struct tet_device {

@@ -4,24 +4,13 @@
 #include <map>
 
 #include "tetrarch/devices/opencl/queue.h"
+// The entries that only hand on, to the classes above.
+#include "tetrarch/devices/hosted/entries.h"
 
 namespace tetrarch::opencl {
 namespace {
 
-template <typename T>
-tet_status giveHandle(Result<std::unique_ptr<T>> made, T** out, tet_error* error) {
-  if (!made) return give(made.error(), error);
-  *out = made->release();
-  return TET_OK;
-}
-
-// A struct of ours into the caller's, which may be older or newer.
-template <typename T>
-tet_status giveStruct(T full, T* out) {
-  full.struct_size = out->struct_size;
-  std::memcpy(out, &full, std::min(out->struct_size, sizeof full));
-  return TET_OK;
-}
+using namespace hosted;  // its entries
 
 tet_status deviceCount(uint32_t* count, tet_error*) {
   *count = static_cast<uint32_t>(foundDevices().size());
@@ -121,8 +110,6 @@ tet_status kernelInfo(tet_kernel* kernel, tet_kernel_info* info, tet_error* erro
 tet_status queueCreate(tet_device* device, tet_queue** out, tet_error* error) {
   return giveHandle(tet_queue::create(device), out, error);
 }
-void queueDestroy(tet_queue* queue) { delete queue; }
-
 tet_status copyIn(tet_queue* queue, tet_buffer* to, uint64_t offset, const void* from, uint64_t bytes,
                   tet_error* error) {
   return give(queue->copyIn(to, offset, from, bytes), error);
@@ -135,48 +122,7 @@ tet_status copy(tet_queue* queue, tet_buffer* to, uint64_t to_offset, tet_buffer
                 uint64_t bytes, tet_error* error) {
   return give(queue->copy(to, to_offset, from, from_offset, bytes), error);
 }
-tet_status launch(tet_queue* queue, const tet_launch* launches, uint64_t count, tet_error* error) {
-  return give(queue->launch(launches, count), error);
-}
 tet_status queueFlush(tet_queue* queue, tet_error* error) { return give(queue->flush(), error); }
-tet_status queueFinish(tet_queue* queue, tet_error* error) { return give(queue->finish(), error); }
-
-tet_status signalCreate(tet_device* device, uint64_t initial, tet_signal** out, tet_error* error) {
-  if (Status s = device->checkAlive(); !s.ok()) return give(s, error);
-  *out = new tet_signal(device, initial);
-  return TET_OK;
-}
-void signalDestroy(tet_signal* signal) { delete signal; }
-
-tet_status signalQuery(tet_signal* signal, uint64_t* value, tet_error* error) {
-  auto now = signal->query();
-  if (!now) return give(now.error(), error);
-  *value = *now;
-  return TET_OK;
-}
-
-tet_status signalSet(tet_signal* signal, uint64_t value, tet_error* error) {
-  if (Status s = signal->device->checkAlive(); !s.ok()) return give(s, error);
-  signal->set(value);
-  return TET_OK;
-}
-
-tet_status signalWait(tet_signal* signal, uint64_t value, uint64_t timeout_ns, tet_error* error) {
-  return give(signal->wait(value, timeout_ns), error);
-}
-
-tet_status signalNotify(tet_signal* signal, uint64_t value, tet_notify_fn notify, void* user, tet_error*) {
-  signal->whenOver(value,
-                   [=](const Status& outcome) { notify(user, static_cast<tet_status>(outcome.code())); });
-  return TET_OK;
-}
-
-tet_status queueSignal(tet_queue* queue, tet_signal* signal, uint64_t value, tet_error* error) {
-  return give(queue->signal(signal, value), error);
-}
-tet_status queueWait(tet_queue* queue, tet_signal* signal, uint64_t value, tet_error* error) {
-  return give(queue->wait(signal, value), error);
-}
 
 constexpr tet_plugin kTable = {
     .struct_size = sizeof(tet_plugin),

@@ -19,10 +19,12 @@ struct BenchCommand {
   int runs = 20, warmup = 3;
 
   Result<Output> run() const {
-    TET_ASSIGN_OR_RETURN(Model program, openModel(model));
+    TET_ASSIGN_OR_RETURN(CompileOptions options, model.compileOptions());
+    TET_ASSIGN_OR_RETURN(const ModelInterface interface, describe(model.model, options));
     TensorOptions sources = tensors;
     sources.random = true;
-    TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, sources.read(program));
+    TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, sources.read(interface.inputs));
+    TET_ASSIGN_OR_RETURN(Model program, openModel(model, std::move(options)));
     TET_ASSIGN_OR_RETURN(std::vector<Tensor> outputs, program.run(inputs));
     std::vector<double> seconds;
     ProgressDisplay display;
@@ -34,10 +36,10 @@ struct BenchCommand {
     }
     display.finish();
     std::sort(seconds.begin(), seconds.end());
-    return describe(seconds, program.report());
+    return summarise(seconds, program.report());
   }
 
-  static Output describe(const std::vector<double>& sorted, const Report& report) {
+  static Output summarise(const std::vector<double>& sorted, const Report& report) {
     const size_t n = sorted.size();
     const double median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
     const double mean = std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(n);

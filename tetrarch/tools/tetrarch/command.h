@@ -46,8 +46,9 @@ struct ModelOptions {
   Result<CompileOptions> compileOptions() const;
 };
 
-// The model of `options`: an artifact is loaded, anything else is compiled with its progress shown.
-Result<Model> openModel(const ModelOptions& options);
+// The model of `options`, which `compile` holds in the API's form: an artifact is loaded, anything else is
+// compiled with its progress shown.
+Result<Model> openModel(const ModelOptions& options, CompileOptions compile);
 
 // Inputs and outputs of a model on the command line.
 struct TensorOptions {
@@ -55,8 +56,8 @@ struct TensorOptions {
   bool random = false;
 
   void add(CLI::App& app);
-  // In the model's order. With `random`, inputs that are not given are seeded noise.
-  Result<std::vector<Tensor>> read(const Model& model) const;
+  // In the model's order, checked against it. With `random`, inputs that are not given are seeded noise.
+  Result<std::vector<Tensor>> read(const std::vector<ModelPort>& ports) const;
 };
 
 // "a=b" strings as a map. InvalidArgument names the option and the string that is not of that form or comes

@@ -9,7 +9,8 @@ namespace tetrarch::tools {
 namespace {
 
 Result<Output> explain(const ModelOptions& options) {
-  TET_ASSIGN_OR_RETURN(const Model model, openModel(options));
+  TET_ASSIGN_OR_RETURN(CompileOptions compile, options.compileOptions());
+  TET_ASSIGN_OR_RETURN(const Model model, openModel(options, std::move(compile)));
   const Report report = model.report();
   const Style style(STDOUT_FILENO);
   Output out;

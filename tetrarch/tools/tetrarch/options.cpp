@@ -59,9 +59,9 @@ Result<Tensor> randomTensor(const ModelPort& port, std::mt19937& random) {
   return tensor;
 }
 
-std::string inputNames(const Model& model) {
+std::string namesOf(const std::vector<ModelPort>& ports) {
   std::string names, separator;
-  for (const ModelPort& port : model.inputs()) names += separator + port.name, separator = ", ";
+  for (const ModelPort& port : ports) names += separator + port.name, separator = ", ";
   return names.empty() ? "none" : names;
 }
 
@@ -135,8 +135,7 @@ Result<CompileOptions> ModelOptions::compileOptions() const {
   return options;
 }
 
-Result<Model> openModel(const ModelOptions& options) {
-  TET_ASSIGN_OR_RETURN(CompileOptions compile, options.compileOptions());
+Result<Model> openModel(const ModelOptions& options, CompileOptions compile) {
   if (!isArtifact(options.model)) return Model::compile(options.model, std::move(compile));
   const bool shapes = !options.dims.empty() || !options.shapes.empty() || !options.values.empty();
   if (shapes || !options.quantize.empty() || !options.calibrate.empty()) {
@@ -157,11 +156,11 @@ void TensorOptions::add(CLI::App& app) {
   app.add_flag("--random", random, "seeded random values for inputs that are not given");
 }
 
-Result<std::vector<Tensor>> TensorOptions::read(const Model& model) const {
+Result<std::vector<Tensor>> TensorOptions::read(const std::vector<ModelPort>& ports) const {
   TET_ASSIGN_OR_RETURN(auto files, keyValues(inputs, "--input"));
   std::vector<Tensor> tensors;
   std::mt19937 generator(kSeed);
-  for (const ModelPort& port : model.inputs()) {
+  for (const ModelPort& port : ports) {
     const auto file = files.find(port.name);
     if (file == files.end() && !random) {
       return invalidArgument("input '{}' is missing; give --input {}=file.npy, or --random", port.name,
@@ -179,8 +178,9 @@ Result<std::vector<Tensor>> TensorOptions::read(const Model& model) const {
   }
   if (!files.empty()) {
     return invalidArgument("the model has no input '{}'; its inputs are: {}", files.begin()->first,
-                           inputNames(model));
+                           namesOf(ports));
   }
+  TET_RETURN_IF_ERROR(checkInputs(ports, tensors));
   return tensors;
 }
 

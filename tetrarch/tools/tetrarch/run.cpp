@@ -18,10 +18,13 @@ struct RunCommand {
   Result<Output> run() const {
     TET_ASSIGN_OR_RETURN(auto files, keyValues(outputs, "--output"));
     TET_ASSIGN_OR_RETURN(auto references, keyValues(expected, "--expect"));
-    TET_ASSIGN_OR_RETURN(Model program, openModel(model));
-    TET_RETURN_IF_ERROR(checkNames(program, files));
-    TET_RETURN_IF_ERROR(checkNames(program, references));
-    TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, tensors.read(program));
+    TET_ASSIGN_OR_RETURN(CompileOptions options, model.compileOptions());
+    // What is wrong with inputs and names is said before a long compilation.
+    TET_ASSIGN_OR_RETURN(const ModelInterface interface, describe(model.model, options));
+    TET_RETURN_IF_ERROR(checkNames(interface.outputs, files));
+    TET_RETURN_IF_ERROR(checkNames(interface.outputs, references));
+    TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, tensors.read(interface.inputs));
+    TET_ASSIGN_OR_RETURN(Model program, openModel(model, std::move(options)));
     TET_ASSIGN_OR_RETURN(const std::vector<Tensor> results, program.run(inputs));
     Output out;
     out.json["outputs"] = Json::array();
@@ -39,12 +42,13 @@ struct RunCommand {
     return out;
   }
 
-  static Status checkNames(const Model& program, const std::map<std::string, std::string>& files) {
+  static Status checkNames(const std::vector<ModelPort>& ports,
+                           const std::map<std::string, std::string>& files) {
     std::string names, separator;
-    for (const ModelPort& port : program.outputs()) names += separator + port.name, separator = ", ";
+    for (const ModelPort& port : ports) names += separator + port.name, separator = ", ";
     for (const auto& [name, file] : files) {
       bool known = false;
-      for (const ModelPort& port : program.outputs()) known |= port.name == name;
+      for (const ModelPort& port : ports) known |= port.name == name;
       if (!known) return invalidArgument("the model has no output '{}'; its outputs are: {}", name, names);
     }
     return {};

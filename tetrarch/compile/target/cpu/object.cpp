@@ -1,18 +1,20 @@
 #include "tetrarch/compile/target/cpu/object.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <set>
 
-#include "llvm/ADT/SmallString.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/TargetSelect.h"
@@ -23,8 +25,6 @@
 
 namespace tetrarch::compile::cpu {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct VariantRow {
   const char* name;
@@ -94,39 +94,45 @@ Result<std::vector<char>> emitObject(llvm::Module& module, llvm::TargetMachine& 
   return std::vector<char>(bytes.begin(), bytes.end());
 }
 
-// A folder of temporary files that goes away with the object.
-class TemporaryFolder {
+// A file without a name, which the linker reads or writes through path(): nothing of it can stay behind.
+class MemoryFile {
  public:
-  static Result<TemporaryFolder> create() {
-    std::string pattern = (fs::temp_directory_path() / "tetrarch-link-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      return fail(StatusCode::kResourceExhausted, "no temporary folder can be made in {}",
-                  fs::temp_directory_path().string());
-    return TemporaryFolder(pattern);
+  static Result<MemoryFile> create() {
+    const int fd = ::memfd_create("tetrarch-link", 0);  // the linker inherits it
+    if (fd < 0)
+      return fail(StatusCode::kResourceExhausted, "no memory for linking: {}", std::strerror(errno));
+    return MemoryFile(fd);
   }
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&& other) noexcept {
-    std::swap(path_, other.path_);
-    return *this;
+  MemoryFile(MemoryFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  MemoryFile& operator=(MemoryFile&&) = delete;
+  ~MemoryFile() {
+    if (fd_ >= 0) ::close(fd_);
   }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+
+  std::string path() const { return fmt::format("/proc/self/fd/{}", fd_); }
+
+  Status write(llvm::StringRef bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+      if (n < 0 && errno != EINTR)
+        return fail(StatusCode::kResourceExhausted, "no memory for linking: {}", std::strerror(errno));
+      if (n > 0) bytes = bytes.drop_front(n);
+    }
+    return {};
   }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
+  Result<std::vector<std::byte>> read() const {
+    std::ifstream in(path(), std::ios::binary | std::ios::ate);
+    if (!in) return internalError("{} cannot be read", path());
+    std::vector<std::byte> bytes(in.tellg());
+    in.seekg(0);
+    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return bytes;
+  }
 
  private:
-  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {}
-  fs::path path_;
+  explicit MemoryFile(int fd) : fd_(fd) {}
+  int fd_;
 };
-
-Status writeFile(const fs::path& path, std::span<const char> bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) return fail(StatusCode::kResourceExhausted, "{} cannot be written", path.string());
-  return {};
-}
 
 Result<std::string> findLinker() {
   for (const char* name : {"ld.lld-22", "ld.lld"}) {
@@ -167,28 +173,35 @@ void addTable(llvm::Module& module, std::span<const Export> exports) {
                            TET_CPU_MODULE_SYMBOL);
 }
 
-Result<std::vector<std::byte>> readBytes(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  if (!in) return internalError("the linker wrote no {}", path.string());
-  std::vector<std::byte> bytes(in.tellg());
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  return bytes;
+// One archive of all objects, so that the linker needs one file.
+Result<std::unique_ptr<llvm::MemoryBuffer>> archiveOf(std::span<const std::span<const char>> objects) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < objects.size(); ++i) names.push_back(fmt::format("{}.o", i));
+  std::vector<llvm::NewArchiveMember> members;
+  for (size_t i = 0; i < objects.size(); ++i)
+    members.emplace_back(llvm::MemoryBufferRef({objects[i].data(), objects[i].size()}, names[i]));
+  auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
+                                            llvm::object::Archive::K_GNU, true, false);
+  if (!archive) return internalError("no archive of objects: {}", llvm::toString(archive.takeError()));
+  return std::move(*archive);
 }
 
-Status runLinker(const std::string& linker, const TemporaryFolder& folder,
-                 std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {linker, "-shared", "--gc-sections", "-z", "relro", "-z", "now"});
-  const std::string log = (folder / "log").string();
-  llvm::SmallVector<llvm::StringRef> refs(arguments.begin(), arguments.end());
-  const std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""), llvm::StringRef(log),
-                                                      llvm::StringRef(log)};
-  std::string error;
-  if (llvm::sys::ExecuteAndWait(linker, refs, std::nullopt, redirects, 0, 0, &error) == 0) return {};
-  std::ifstream in(log);
+Result<std::vector<std::byte>> runLinker(const MemoryFile& objects) {
+  TET_ASSIGN_OR_RETURN(const std::string linker, findLinker());
+  TET_ASSIGN_OR_RETURN(const MemoryFile output, MemoryFile::create());
+  TET_ASSIGN_OR_RETURN(const MemoryFile log, MemoryFile::create());
+  const std::string in = objects.path(), out = output.path(), errors = log.path();
+  const llvm::StringRef arguments[] = {linker, "-shared", "--gc-sections",   "-z", "relro", "-z", "now",
+                                       "-o",   "-",       "--whole-archive", in};
+  const std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(""), llvm::StringRef(out),
+                                                      llvm::StringRef(errors)};
+  std::string problem;
+  if (llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects, 0, 0, &problem) == 0)
+    return output.read();
+  std::ifstream said(errors);
   std::string first;
-  std::getline(in, first);
-  return internalError("linking with {} failed: {}", linker, error.empty() ? first : error);
+  std::getline(said, first);
+  return internalError("linking with {} failed: {}", linker, problem.empty() ? first : problem);
 }
 
 }  // namespace
@@ -222,8 +235,6 @@ Result<ObjectCode> assemble(LoweredKernel kernel, const Variant& variant) {
 }
 
 Result<std::vector<std::byte>> link(std::span<const Export> exports, const Variant& variant) {
-  TET_ASSIGN_OR_RETURN(std::string linker, findLinker());
-  TET_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::create());
   std::unique_ptr<llvm::TargetMachine> machine = makeTargetMachine(variant);
   if (!machine) return fail(StatusCode::kUnimplemented, "this LLVM has no x86-64 target");
   llvm::LLVMContext context;
@@ -232,20 +243,15 @@ Result<std::vector<std::byte>> link(std::span<const Export> exports, const Varia
   module.setDataLayout(machine->createDataLayout());
   addTable(module, exports);
   TET_ASSIGN_OR_RETURN(std::vector<char> table, emitObject(module, *machine));
-  const std::string output = (folder / "kernels.so").string();
-  std::vector<std::string> arguments = {"-o", output};
-  auto add = [&](const std::string& name, std::span<const char> bytes) {
-    arguments.push_back((folder / name).string());
-    return writeFile(arguments.back(), bytes);
-  };
-  TET_RETURN_IF_ERROR(add("table.o", table));
+  std::vector<std::span<const char>> objects = {table};
   std::set<const ObjectCode*> seen;
   for (const Export& e : exports) {
-    if (seen.insert(e.object).second)
-      TET_RETURN_IF_ERROR(add(std::to_string(seen.size()) + ".o", e.object->bytes));
+    if (seen.insert(e.object).second) objects.emplace_back(e.object->bytes);
   }
-  TET_RETURN_IF_ERROR(runLinker(linker, folder, std::move(arguments)));
-  return readBytes(output);
+  TET_ASSIGN_OR_RETURN(const auto archive, archiveOf(objects));
+  TET_ASSIGN_OR_RETURN(MemoryFile file, MemoryFile::create());
+  TET_RETURN_IF_ERROR(file.write(archive->getBuffer()));
+  return runLinker(file);
 }
 
 }  // namespace tetrarch::compile::cpu
