@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "tetrarch/base/whole_file.h"
@@ -30,18 +31,31 @@ uint64_t alignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
+std::string toHex(const tet_hash128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+
+// The hash of bytes that come in pieces.
+class Hasher {
+ public:
+  Hasher() : state_(XXH3_createState(), &XXH3_freeState) { XXH3_128bits_reset(state_.get()); }
+  void add(Bytes bytes) { XXH3_128bits_update(state_.get(), bytes.data(), bytes.size()); }
+  tet_hash128 result() const {
+    const XXH128_hash_t hash = XXH3_128bits_digest(state_.get());
+    return {hash.low64, hash.high64};
+  }
+
+ private:
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
+};
+
 // The header's hash: over the header with its hash field zero, what a newer writer put behind it, then the
 // table.
 tet_hash128 headerHash(tet_artifact_header header, Bytes rest, Bytes table) {
   header.hash = {};
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_128bits_reset(state);
-  XXH3_128bits_update(state, &header, sizeof header);
-  XXH3_128bits_update(state, rest.data(), rest.size());
-  XXH3_128bits_update(state, table.data(), table.size());
-  XXH128_hash_t hash = XXH3_128bits_digest(state);
-  XXH3_freeState(state);
-  return {hash.low64, hash.high64};
+  Hasher hasher;
+  hasher.add(std::as_bytes(std::span(&header, 1)));
+  hasher.add(rest);
+  hasher.add(table);
+  return hasher.result();
 }
 
 // Checks the container from the outside in; nothing is read before its range has been checked.
@@ -189,9 +203,18 @@ tet_hash128 hash128(Bytes bytes) {
   return {hash.low64, hash.high64};
 }
 
-std::string hexHash(Bytes bytes) {
-  tet_hash128 hash = hash128(bytes);
-  return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+std::string hexHash(Bytes bytes) { return toHex(hash128(bytes)); }
+
+Result<std::string> hexHashOfFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(1 << 20);
+  Hasher hasher;
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    hasher.add(std::as_bytes(std::span(piece).first(static_cast<size_t>(file.gcount()))));
+  }
+  if (!file.eof()) return fail(StatusCode::kNotFound, "{}: cannot be read", path.string());
+  return toHex(hasher.result());
 }
 
 Result<std::shared_ptr<const Artifact>> Artifact::open(const std::filesystem::path& path) {
@@ -242,7 +265,7 @@ std::string_view Artifact::tasks() const {
 std::string Artifact::hash() const {
   tet_artifact_header header;
   std::memcpy(&header, image_.data(), sizeof header);
-  return fmt::format("{:016x}{:016x}", header.hash.high, header.hash.low);
+  return toHex(header.hash);
 }
 
 // Header, table and manifest as one block of bytes, and where each section goes.

@@ -18,6 +18,8 @@ namespace tetrarch::abi {
 // XXH3 with 128 bits, as hexadecimal digits (high half first): file and task hashes.
 tet_hash128 hash128(std::span<const std::byte> bytes);
 std::string hexHash(std::span<const std::byte> bytes);
+// The same of what a file holds, which is read piece by piece. NotFound when it cannot be read.
+Result<std::string> hexHashOfFile(const std::filesystem::path& path);
 
 // A verified artifact: sizes, ranges, hashes and manifest have been checked before the object exists.
 // Immutable, any thread may read it; section bytes live as long as the object (or the memory passed to

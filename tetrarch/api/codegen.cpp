@@ -260,7 +260,7 @@ class CostMeter {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const abi::TensorEntry& tensor = graph_.manifest.tensors[abi::rootTensor(graph_.manifest, inputs[i])];
       if (tensor.kind != abi::TensorKind::Constant) continue;
-      buffers[i].contents = std::span(graph_.weights).subspan(tensor.offset, tensor.bytes);
+      buffers[i].contents = bytesOf(graph_.weights).subspan(tensor.offset, tensor.bytes);
     }
     return buffers;
   }

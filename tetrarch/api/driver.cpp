@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <fstream>
 #include <set>
 
 #include "llvm/Config/llvm-config.h"
@@ -70,6 +69,7 @@ Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string
                  Errors* errors) {
   compile::PipelineOptions pipeline;
   pipeline.stop_after = stop_after;
+  pipeline.frees_constants = true;  // the driver has one graph a context
   compile::Calibration calibration;
   if (!options.quantisation.type.empty()) {
     TET_ASSIGN_OR_RETURN(calibration.samples, calibrationSamples(inputsOf(graph), options.quantisation));
@@ -89,17 +89,14 @@ Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string
 
 // Name, hash and bindings: where the artifact comes from.
 Status describeOrigin(const ModelSource& source, const Binding& binding, abi::Manifest& manifest) {
-  std::vector<std::byte> bytes = source.bytes;
-  if (!source.in_memory) {
-    std::ifstream file(source.path, std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    const auto* begin = reinterpret_cast<const std::byte*>(text.data());
-    bytes.assign(begin, begin + text.size());
-  }
   const std::filesystem::path path = source.title();
   manifest.model = path.stem().string();
   manifest.source = path.filename().string();
-  manifest.source_hash = abi::hexHash(bytes);
+  if (source.in_memory) {
+    manifest.source_hash = abi::hexHash(source.bytes);
+  } else {
+    TET_ASSIGN_OR_RETURN(manifest.source_hash, abi::hexHashOfFile(source.path));
+  }
   manifest.dims = binding.dims;
   return {};
 }
@@ -140,7 +137,7 @@ Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph,
                                                   const std::vector<Section>& sections,
                                                   const std::string& name) {
   abi::ArtifactWriter writer;
-  if (!graph.weights.empty()) writer.addWeights(graph.weights);
+  if (graph.weights.bytes() > 0) writer.addWeights(bytesOf(graph.weights));
   for (const Section& section : sections) writer.add(section.type, section.bytes);
   const std::string tasks = taskText(graph);
   if (!tasks.empty()) writer.addTasks(std::as_bytes(std::span(tasks)));
@@ -152,7 +149,7 @@ Result<std::shared_ptr<const abi::Artifact>> pack(const TaskGraph& graph,
 Result<std::shared_ptr<const abi::Artifact>> finish(TaskGraph tasks, const DriverOptions& options,
                                                     const std::string& name) {
   tasks.manifest.maker = *thisMachine();
-  const int first_section = tasks.weights.empty() ? 0 : 1;
+  const int first_section = tasks.weights.bytes() > 0 ? 1 : 0;
   TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
@@ -211,11 +208,13 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
   const auto context = makeContext();
   auto parsed = parseTasks(*context, artifact.tasks(), artifact.manifest());
   if (!parsed) return propagate(parsed.error().withContext(artifact.name()));
+  const std::span weights = artifact.weights();  // outlives this call, so its memory can be used
   TaskGraph graph{artifact.manifest(), std::move(parsed->tasks), {}};
+  graph.weights = Tensor::view(ElementType::U8, {static_cast<int64_t>(weights.size())},
+                               const_cast<std::byte*>(weights.data()));
   graph.manifest.code.clear();
   graph.manifest.costs.clear();
   graph.manifest.plans.clear();
-  graph.weights.assign(artifact.weights().begin(), artifact.weights().end());
   return finish(std::move(graph), options, artifact.name());
 }
 

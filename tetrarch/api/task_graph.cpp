@@ -1,9 +1,12 @@
 #include "tetrarch/api/task_graph.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tetrarch/graph/constant_memory.h"
 #include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/tet.h"
 #include "tetrarch/graph/types.h"
@@ -22,6 +25,7 @@ class Collector {
     for (mlir::Operation& op : main.getBody().front()) {
       TET_RETURN_IF_ERROR(add(main, op));
     }
+    TET_RETURN_IF_ERROR(moveWeights(main.getContext()));
     return std::move(graph_);
   }
 
@@ -53,14 +57,34 @@ class Collector {
     return {};
   }
 
+  // Constants of one value are stored once.
   Status addConstant(tet::ConstantOp op) {
-    TET_ASSIGN_OR_RETURN(const Tensor value, tet::tensorOf(op.getValue()));
     const int number = addTensor(op.getResult(), abi::TensorKind::Constant);
-    auto& weights = graph_.weights;
-    weights.resize((weights.size() + kAlignment - 1) / kAlignment * kAlignment);
-    graph_.manifest.tensors[number].offset = weights.size();
-    const auto* bytes = static_cast<const std::byte*>(value.data());
-    weights.insert(weights.end(), bytes, bytes + value.bytes());
+    abi::TensorEntry& entry = graph_.manifest.tensors[number];
+    const auto [offset, fresh] = offsets_.try_emplace(op.getValue(), 0);
+    if (fresh) {
+      weight_bytes_ = (weight_bytes_ + kAlignment - 1) / kAlignment * kAlignment;
+      offset->second = weight_bytes_;
+      weight_bytes_ += entry.bytes;
+    }
+    entry.offset = offset->second;
+    return {};
+  }
+
+  Status moveWeights(mlir::MLIRContext* context) {
+    if (weight_bytes_ == 0) return {};
+    const auto total = static_cast<int64_t>(weight_bytes_);
+    TET_ASSIGN_OR_RETURN(graph_.weights, Tensor::uninitialized(ElementType::U8, {total}));
+    auto* weights = graph_.weights.as<std::byte>();
+    uint64_t end = 0;  // of what is written
+    for (const auto& [value, offset] : offsets_) {
+      TET_ASSIGN_OR_RETURN(const Tensor tensor, tet::tensorOf(value));
+      std::fill(weights + end, weights + offset, std::byte{0});
+      if (tensor.bytes() > 0) std::memcpy(weights + offset, tensor.data(), tensor.bytes());
+      end = offset + tensor.bytes();
+      if (auto resource = llvm::dyn_cast<mlir::DenseResourceElementsAttr>(value))
+        tet::ConstantMemory::of(context).release(resource.getRawHandle().getKey());
+    }
     return {};
   }
 
@@ -112,6 +136,8 @@ class Collector {
 
   TaskGraph graph_;
   llvm::DenseMap<mlir::Value, int> numbers_;
+  llvm::MapVector<mlir::ElementsAttr, uint64_t> offsets_;  // of constants in the weights, ascending
+  uint64_t weight_bytes_ = 0;
 };
 
 }  // namespace

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/abi/manifest.h"
+#include "tetrarch/base/tensor.h"
 #include "tetrarch/compile/code_generator.h"
 
 namespace tetrarch::api {
@@ -13,11 +15,16 @@ namespace tetrarch::api {
 struct TaskGraph {
   abi::Manifest manifest;            // inputs, outputs, tensors and tasks; no code, costs or plans yet
   std::vector<compile::Task> tasks;  // in the manifest's order; the blocks belong to the module
-  std::vector<std::byte> weights;    // constants at the offsets that the manifest names
+  Tensor weights;                    // u8: constants at the offsets that the manifest names
 };
 
-// Internal when the module is not what the pipeline's last stage promises: constants, reshapes and tasks
-// alone.
+inline std::span<const std::byte> bytesOf(const Tensor& weights) {
+  return {weights.as<std::byte>(), weights.bytes()};
+}
+
+// Moves the module's large constants into `weights`, one after the other, so that there is hardly more than
+// one copy of them at any time; the module has no data for them any more, nor has a clone of it. Internal
+// when it is not what the pipeline's last stage promises: constants, reshapes and tasks alone.
 Result<TaskGraph> collectTasks(mlir::ModuleOp module);
 
 }  // namespace tetrarch::api

@@ -9,6 +9,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "tetrarch/compile/passes.h"
 #include "tetrarch/compile/quantize/calibrate.h"
+#include "tetrarch/graph/constant_memory.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -77,6 +78,7 @@ Status runPipeline(mlir::ModuleOp module, const PipelineOptions& options) {
     } else if (stage.pass) {
       TET_RETURN_IF_ERROR(runStage(stage, module));
     }
+    if (options.frees_constants) tet::releaseUnusedConstants(module);
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
     if (options.on_stage) options.on_stage(stage.name, taken.count());
     if (stage.name == options.stop_after) break;

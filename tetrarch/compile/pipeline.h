@@ -20,6 +20,9 @@ struct PipelineOptions {
   std::string_view stop_after = "tasks";  // a name of stageNames()
   // Not null: the graph is quantised to 8 bits from its samples, and its errors are filled in.
   Calibration* calibration = nullptr;
+  // No other module of the context shares constants with this one: those that a stage leaves unused are
+  // freed.
+  bool frees_constants = false;
   // Called after each stage with its name and the seconds that it took; the module then holds its result.
   // May be empty.
   std::function<void(std::string_view stage, double seconds)> on_stage;

@@ -5,6 +5,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "tetrarch/graph/constant_memory.h"
 #include "tetrarch/graph/types.h"
 
 namespace tetrarch::tet {
@@ -15,12 +16,17 @@ bool isWholeBytes(ElementType type) { return type != ElementType::I1 && type != 
 Result<Tensor> tensorOfResource(mlir::DenseResourceElementsAttr value, ElementType type, Shape shape) {
   const std::string name = value.getRawHandle().getKey().str();
   mlir::AsmResourceBlob* blob = value.getRawHandle().getBlob();
-  if (!blob) return fail(StatusCode::kNotFound, "the graph has no data for the resource '{}'", name);
+  if (!blob || !blob->getData().data())
+    return fail(StatusCode::kNotFound, "the graph has no data for the resource '{}'", name);
   TET_ASSIGN_OR_RETURN(const int64_t count, elementCount(shape));
   const size_t bytes = static_cast<size_t>(count) * byteSize(type);
   if (blob->getData().size() != bytes) {
     return invalidArgument("resource '{}' has {} bytes, but {} needs {}", name, blob->getData().size(),
                            toString(type, shape), bytes);
+  }
+  if (auto kept = ConstantMemory::of(value.getContext()).find(name)) {
+    void* data = kept->data();
+    return Tensor::view(type, std::move(shape), data, std::make_shared<Tensor>(*std::move(kept)));
   }
   return Tensor::view(type, std::move(shape), const_cast<char*>(blob->getData().data()));
 }
@@ -106,11 +112,7 @@ mlir::ElementsAttr toAttribute(const Tensor& tensor, mlir::MLIRContext* context,
   mlir::RankedTensorType type = toMlir(tensor.type(), tensor.shape(), context);
   if (isSplat(tensor)) return denseAttribute(tensor, 1, type);
   if (tensor.bytes() < kInlineBytes) return denseAttribute(tensor, tensor.count(), type);
-  // The deleter's copy of the tensor keeps its memory alive.
-  mlir::AsmResourceBlob blob(
-      llvm::ArrayRef<char>(tensor.as<char>(), tensor.bytes()), 64, [keep = tensor](void*, size_t, size_t) {},
-      /*dataIsMutable=*/false);
-  return mlir::DenseResourceElementsAttr::get(type, name, std::move(blob));
+  return mlir::DenseResourceElementsAttr::get(type, ConstantMemory::of(context).add(tensor, name));
 }
 
 ConstantOp makeConstant(mlir::OpBuilder& builder, mlir::Location loc, const Tensor& tensor,

@@ -3,6 +3,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "tetrarch/graph/constant_memory.h"
 #include "tetrarch/graph/shape_rules.h"
 #include "tetrarch/graph/tet_dialect.cpp.inc"
 #include "tetrarch/graph/tet_enums.cpp.inc"
@@ -23,6 +24,7 @@ void TetDialect::initialize() {
 #define GET_OP_LIST
 #include "tetrarch/graph/tet_ops.cpp.inc"
       >();
+  addInterfaces<ConstantMemory>();
 }
 
 mlir::Operation* TetDialect::materializeConstant(mlir::OpBuilder& builder, mlir::Attribute value,
