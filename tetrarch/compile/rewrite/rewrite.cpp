@@ -1,5 +1,5 @@
 // The rewrite pass: composites become primitives, then all rules until none applies, then equal ops become
-// one.
+// one. At last, compositions that the model spells out are recognised.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
@@ -7,6 +7,7 @@
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "tetrarch/compile/composite_tag.h"
 #include "tetrarch/compile/passes.h"
+#include "tetrarch/compile/rewrite/recognise.h"
 #include "tetrarch/compile/rewrite/rules.h"
 #include "tetrarch/graph/quantized.h"
 
@@ -50,7 +51,8 @@ void inlineComposite(tet::CompositeOp op, int64_t number) {
   rewriter.replaceOp(op, results);
 }
 
-void inlineComposites(mlir::ModuleOp module, llvm::function_ref<bool(tet::CompositeOp)> keep) {
+// Returns how many there were.
+int64_t inlineComposites(mlir::ModuleOp module, llvm::function_ref<bool(tet::CompositeOp)> keep) {
   llvm::SmallVector<tet::CompositeOp> composites;
   module.walk<mlir::WalkOrder::PreOrder>([&](tet::CompositeOp op) {
     if (keep(op)) return mlir::WalkResult::skip();
@@ -58,6 +60,7 @@ void inlineComposites(mlir::ModuleOp module, llvm::function_ref<bool(tet::Compos
     return mlir::WalkResult::advance();
   });
   for (auto [number, op] : llvm::enumerate(composites)) inlineComposite(op, number);
+  return static_cast<int64_t>(composites.size());
 }
 
 // What the quantize pass wants to see as it is.
@@ -68,12 +71,13 @@ bool isQuantization(tet::CompositeOp op) {
 struct RewritePass : impl::RewritePassBase<RewritePass> {
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
-    inlineComposites(module, isQuantization);
+    const int64_t composites = inlineComposites(module, isQuantization);
     mergeEqualOps(module);
     const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules,
                         addContractionRules};
     if (mlir::failed(applyRules(module, rules))) return signalPassFailure();
     mergeEqualOps(module);
+    recogniseCompositions(module, composites);
   }
 };
 
