@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from functools import cache
 
 import numpy as np
@@ -74,3 +76,38 @@ def test_a_network_split_over_two_processors():
     assert_agrees(network, program, inputs)
     used = {part["device"].split(":")[0] for task in program.report()["tasks"] for part in task["parts"]}
     assert used == {"cpu", "opencl"}
+
+
+# Of the tasks of two layers each: what they are, by composition or else by root.
+TASKS = {
+    # Exported with opset 11, which spells norm and gelu out. A layer: norm twice, six products (bias, gelu and residual
+    # inside) beside the two of attention, softmax with scale and mask inside, two transposes of heads.
+    ("bert-small", "sequence=24"): {
+        "layer_norm": 1 + 2 * 2,
+        "dot_general": 2 * 8 + 1,
+        "softmax": 2,
+        "transpose": 2 * 2,
+        "select": 2,
+        "multiply": 1,
+        "gather": 1,
+    },
+    # Patches by one convolution, a class before them; then as above, and a norm at the end.
+    ("vit-small", "batch=1"): {
+        "transpose": 1 + 2 * 2,
+        "convolution": 1,
+        "concatenate": 1,
+        "layer_norm": 2 * 2 + 1,
+        "dot_general": 2 * 8 + 1,
+        "softmax": 2,
+        "gather": 1,
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "dim"), TASKS)
+def test_a_network_becomes_as_many_tasks_as_it_should(name, dim, command_json):
+    batch = () if "batch" in dim else ("--dim", "batch=2")
+    arguments = ("compile", NETWORKS[name].onnx_file(), "--dim", dim, *batch, "--stop-after", "fuse")
+    tasks = re.findall(r'tet.composite "task".*with {(.*?)}', command_json(*arguments)["text"])
+    kinds = [re.search(r'(?:composite|root) = "(\w+)"', attributes)[1] for attributes in tasks]
+    assert Counter(kinds) == TASKS[name, dim]

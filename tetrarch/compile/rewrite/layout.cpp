@@ -249,7 +249,9 @@ std::optional<llvm::SmallVector<Segment>> segments(Order from, Order to) {
     Segment segment;
     int64_t a = 1, b = 1;
     do {
-      const bool take_from = j == to.size() || (i < from.size() && a <= b);
+      // One of each first, so that dimensions of one element that both have do not join runs.
+      const bool smaller = segment.from.empty() || (!segment.to.empty() && a <= b);
+      const bool take_from = j == to.size() || (i < from.size() && smaller);
       if (take_from && i == from.size()) return std::nullopt;
       if (take_from) {
         a *= from[i];

@@ -26,3 +26,25 @@ func.func @main(%x: tensor<1x2x6x6xf32>, %w: tensor<1x1x2x4xf32>, %b: tensor<4xf
   %r = tet.reduce add, %p, dims = [2, 3] : (tensor<1x4x3x3xf32>) -> tensor<1x4xf32>
   return %r : tensor<1x4xf32>
 }
+
+// -----
+
+// Patches of one image become rows: the transposes around the reshape cancel, also where the batch is one.
+// CHECK-LABEL: func.func @patches
+// CHECK: tet.convolution
+// CHECK-NOT: tet.transpose
+// CHECK: tet.reshape {{.*}} (tensor<1x4x4x8xf32>) -> tensor<1x16x8xf32>
+// CHECK-NEXT: return
+func.func @patches(%x: tensor<1x8x8x3xf32>, %w: tensor<8x3x2x2xf32>) -> tensor<1x16x8xf32> {
+  %image = tet.transpose %x, dims = [0, 3, 1, 2] : (tensor<1x8x8x3xf32>) -> tensor<1x3x8x8xf32>
+  %c = tet.convolution %image, %w {window_strides = array<i64: 2, 2>, padding = array<i64: 0, 0, 0, 0>,
+    lhs_dilation = array<i64: 1, 1>, rhs_dilation = array<i64: 1, 1>, input_batch_dimension = 0 : i64,
+    input_feature_dimension = 1 : i64, input_spatial_dimensions = array<i64: 2, 3>,
+    kernel_input_feature_dimension = 1 : i64, kernel_output_feature_dimension = 0 : i64,
+    kernel_spatial_dimensions = array<i64: 2, 3>, output_batch_dimension = 0 : i64,
+    output_feature_dimension = 1 : i64, output_spatial_dimensions = array<i64: 2, 3>}
+    : (tensor<1x3x8x8xf32>, tensor<8x3x2x2xf32>) -> tensor<1x8x4x4xf32>
+  %r = tet.reshape %c : (tensor<1x8x4x4xf32>) -> tensor<1x8x16xf32>
+  %t = tet.transpose %r, dims = [0, 2, 1] : (tensor<1x8x16xf32>) -> tensor<1x16x8xf32>
+  return %t : tensor<1x16x8xf32>
+}
