@@ -25,15 +25,37 @@ struct UniqueTasks {
   std::vector<Task> tasks;
   std::vector<int> of;
 
-  explicit UniqueTasks(const std::vector<Task>& all) {
-    std::unordered_map<uint64_t, int> seen;
+  // With `by_constants`, tasks that are equal but for the constants that they read stay apart.
+  UniqueTasks(const std::vector<Task>& all, bool by_constants) {
+    using Key = std::pair<uint64_t, std::vector<const std::byte*>>;
+    std::map<Key, int> seen;
     for (const Task& task : all) {
-      const auto [it, fresh] = seen.try_emplace(task.hash, static_cast<int>(tasks.size()));
+      Key key{task.hash, {}};
+      for (std::span<const std::byte> constant : task.constants) {
+        if (by_constants) key.second.push_back(constant.data());
+      }
+      const auto [it, fresh] = seen.try_emplace(std::move(key), static_cast<int>(tasks.size()));
       if (fresh) tasks.push_back(task);
       of.push_back(it->second);
     }
   }
 };
+
+// Gives each task the bytes of its constants, which stay where the graph has them.
+void attachConstants(TaskGraph& graph) {
+  const abi::Manifest& manifest = graph.manifest;
+  for (size_t i = 0; i < graph.tasks.size(); ++i) {
+    std::vector<std::span<const std::byte>> constants;
+    for (int input : manifest.tasks[i].inputs) {
+      const abi::TensorEntry& tensor = manifest.tensors[abi::rootTensor(manifest, input)];
+      const bool is_known = tensor.kind == abi::TensorKind::Constant && !graph.weights.empty();
+      constants.push_back(is_known
+                              ? std::span<const std::byte>(graph.weights).subspan(tensor.offset, tensor.bytes)
+                              : std::span<const std::byte>());
+    }
+    graph.tasks[i].constants = std::move(constants);
+  }
+}
 
 void tell(const DriverOptions& options, std::string stage, std::string what, size_t done, size_t total) {
   if (options.progress) options.progress({std::move(stage), std::move(what), done, total});
@@ -134,6 +156,24 @@ abi::CodeEntry codeEntry(const CodeGenerator& generator, abi::DeviceClass device
   return code;
 }
 
+// The code generator for one device.
+class GeneratorChoice {
+ public:
+  GeneratorChoice(const CodeGenerator& row, const run::Device& device)
+      : row_(&row), special_(row.forFeatures(device.info().features)) {
+    if (special_) features_ = device.info().features;
+  }
+  const CodeGenerator& operator*() const { return special_ ? *special_ : *row_; }
+  const CodeGenerator* operator->() const { return &**this; }
+  // Whether the other one writes the same code.
+  bool isAs(const GeneratorChoice& other) const { return row_ == other.row_ && features_ == other.features_; }
+
+ private:
+  const CodeGenerator* row_;
+  std::unique_ptr<CodeGenerator> special_;
+  std::string features_;  // of the device, where they matter
+};
+
 // The generator for a device: its class, and a format that the device takes.
 const CodeGenerator* generatorFor(const run::Device& device) {
   for (const auto& generator : compile::codeGenerators()) {
@@ -208,7 +248,7 @@ class CostMeter {
   }
 
   Status estimate(const abi::CodeEntry& code) {
-    const CodeGenerator* generator = compile::findCodeGenerator(code.generator);
+    const GeneratorChoice generator(*compile::findCodeGenerator(code.generator), device_);
     for (size_t i = 0; i < graph_.tasks.size(); ++i) {
       if (code.kernels[i].symbol.empty()) continue;
       const double seconds = generator->estimate(graph_.tasks[i]).seconds;
@@ -274,19 +314,21 @@ class CostMeter {
 }  // namespace
 
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section) {
-  const UniqueTasks unique(graph.tasks);
   std::vector<Section> out;
   if (graph.tasks.empty()) return out;
+  attachConstants(graph);
   Sections sections(out, first_section);
-  std::vector<const CodeGenerator*> done;
+  std::vector<GeneratorChoice> done;
   for (const auto& device : options.devices) {
-    const CodeGenerator* generator = generatorFor(*device);
-    if (!generator) {
+    const CodeGenerator* row = generatorFor(*device);
+    if (!row) {
       return fail(StatusCode::kFailedPrecondition, "no code generator writes for {}, a device of class {}",
                   device->info().name, abi::deviceClassName(device->info().device_class));
     }
-    if (std::find(done.begin(), done.end(), generator) != done.end()) continue;
-    done.push_back(generator);
+    GeneratorChoice generator(*row, *device);
+    if (std::ranges::any_of(done, [&](const GeneratorChoice& other) { return generator.isAs(other); }))
+      continue;
+    const UniqueTasks unique(graph.tasks, generator->readsConstants());
     std::vector<Task> taken;
     std::vector<std::string> declined;
     for (const Task& task : unique.tasks) {
@@ -301,6 +343,7 @@ Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions&
           codeEntry(*generator, device->info().device_class, blob, unique, declined));
       graph.manifest.code.back().section = sections.add(TET_SECTION_CODE, std::move(blob.bytes));
     }
+    done.push_back(std::move(generator));
   }
   return out;
 }

@@ -30,6 +30,9 @@ struct Task {
   std::string name;
   mlir::Block* block = nullptr;
   uint64_t hash = 0;
+  // One for each operand, or none at all: its bytes where it is a constant of the model, else empty. Borrowed.
+  // Not part of the hash: a generator whose code depends on them says so.
+  std::vector<std::span<const std::byte>> constants = {};
 };
 
 // A unit attribute of an scf.for in a task: its iterations do not depend on each other, whatever loops are
@@ -93,6 +96,10 @@ class CodeGenerator {
   virtual ~CodeGenerator() = default;
   virtual std::string_view name() const = 0;         // the row in target/targets.def
   virtual std::string_view deviceClass() const = 0;  // "cpu", "gpu", …
+  // Whether code depends on the values of constants, and not on the block alone.
+  virtual bool readsConstants() const { return false; }
+  // The generator for a device that has these features, where that is another than this one.
+  virtual std::unique_ptr<CodeGenerator> forFeatures(std::string_view /*features*/) const { return nullptr; }
   // OK, or Unimplemented with the reason.
   virtual Status supports(const Task& task) const = 0;
   virtual Estimate estimate(const Task& task) const = 0;

@@ -99,7 +99,10 @@ class Grouper {
     if (auto reduce = llvm::dyn_cast<tet::ReduceOp>(op)) return placeReduce(reduce);
     if (!isElementwise(op)) return placeRoot(op);
     Group* joined = nullptr;
-    for (Group* group : producers(op)) {
+    llvm::SmallVector<Group*> candidates = producers(op);
+    // A group that exists for this op alone can follow it into any other.
+    std::ranges::stable_partition(candidates, [&](Group* group) { return !isMadeFor(*group, op); });
+    for (Group* group : candidates) {
       if (!canJoin(*group, op) || reaches(*group, op)) continue;
       add(*group, op);
       joined = group;
@@ -178,6 +181,14 @@ class Grouper {
       default:
         return shape == group.shape;
     }
+  }
+
+  // An elementwise group whose one result only this op reads.
+  static bool isMadeFor(Group& group, Operation* op) {
+    if (group.kind != GroupKind::Elementwise) return false;
+    const auto made = results(group);
+    return made.size() == 1 &&
+           llvm::all_of(made.front().getUsers(), [&](Operation* user) { return user == op; });
   }
 
   // An elementwise group whose one result only `into` reads moves there.

@@ -190,12 +190,19 @@ bool onlyGrows(tet::PadOp op) {
          op.getOperand().getType().getNumElements() > 0;
 }
 
+// Padding that only convolutions read is part of their contraction.
+bool padsConvolutions(tet::PadOp op) {
+  return llvm::all_of(op->getUses(), [](mlir::OpOperand& use) {
+    return llvm::isa<tet::ConvolutionOp>(use.getOwner()) && use.getOperandNumber() == 0;
+  });
+}
+
 }  // namespace
 
 mlir::LogicalResult lowerPad(Lowering& lowering, tet::PadOp op) {
   Builder& b = lowering.b;
   Value filler = storeScalar(b, lowering.scalar(op.getPaddingValue()), elementOf(op.getOperand()));
-  if (!onlyGrows(op)) {
+  if (!onlyGrows(op) || padsConvolutions(op)) {
     Value operand = lowering.tensor(op.getOperand());
     lowering.bind(op.getResult(), padTensor(b, operand, op.getEdgePaddingLow(), op.getEdgePaddingHigh(),
                                             op.getInteriorPadding(), filler));

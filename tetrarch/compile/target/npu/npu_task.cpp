@@ -1,0 +1,87 @@
+#include "tetrarch/compile/target/npu/npu_task.h"
+
+#include "mlir/IR/Block.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
+
+namespace tetrarch::npu {
+namespace {
+
+constexpr uint64_t kAlignment = 64, kAddressable = uint64_t{1} << 32;
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+uint64_t bytesOf(mlir::Value value) {
+  const auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
+  return static_cast<uint64_t>(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
+}
+
+}  // namespace
+
+Result<TaskMemory> TaskMemory::make(const compile::Task& task) {
+  TaskMemory memory;
+  const auto addBuffer = [&](mlir::Value value, bool writable) {
+    memory.add({.kind = TET_NPU_BUFFER,
+                .buffer = static_cast<uint32_t>(memory.buffers_++),
+                .bytes = bytesOf(value),
+                .writable = writable});
+  };
+  for (mlir::Value argument : task.block->getArguments()) addBuffer(argument, false);
+  memory.operands_ = memory.buffers_;
+  for (mlir::Value result : task.block->getTerminator()->getOperands()) addBuffer(result, true);
+  if (memory.next_ > kAddressable) {
+    return unimplemented("its tensors have {} bytes and the NPU addresses {}", memory.next_, kAddressable);
+  }
+  return memory;
+}
+
+void TaskMemory::add(ProgramPiece piece) {
+  piece.address = next_;
+  next_ += aligned(piece.bytes);
+  pieces_.push_back(piece);
+}
+
+int64_t TaskMemory::addConstant(std::span<const std::byte> bytes) {
+  const uint64_t offset = aligned(constants_.size());
+  constants_.resize(offset);
+  constants_.insert(constants_.end(), bytes.begin(), bytes.end());
+  add({.kind = TET_NPU_CONSTANTS, .bytes = bytes.size(), .offset = offset});
+  return static_cast<int64_t>(pieces_.back().address);
+}
+
+int64_t TaskMemory::addWorkspace(int64_t bytes) {
+  const uint64_t offset = aligned(workspace_bytes_);
+  workspace_bytes_ = offset + static_cast<uint64_t>(bytes);
+  add({.kind = TET_NPU_WORKSPACE, .bytes = static_cast<uint64_t>(bytes), .offset = offset, .writable = true});
+  return static_cast<int64_t>(pieces_.back().address);
+}
+
+void TaskMemory::describe(ProgramEntry& entry, Program& program) const {
+  program.constants.resize(aligned(program.constants.size()));
+  const uint64_t base = program.constants.size();
+  program.constants.insert(program.constants.end(), constants_.begin(), constants_.end());
+  entry.buffer_count = static_cast<uint32_t>(buffers_);
+  entry.workspace_bytes = workspace_bytes_;
+  for (ProgramPiece piece : pieces_) {
+    if (piece.bytes == 0) continue;
+    if (piece.kind == TET_NPU_CONSTANTS) piece.offset += base;
+    entry.pieces.push_back(piece);
+  }
+}
+
+Result<std::unique_ptr<TaskEmitter>> readTask(const compile::Task& task, const Config& config,
+                                              TaskMemory& memory) {
+  static constexpr TaskReader kReaders[] = {
+#define NPU_TASK_KIND(reader) reader,
+#include "tetrarch/compile/target/npu/kinds.def"
+#undef NPU_TASK_KIND
+  };
+  if (config.kind != Kind::Int8) return propagate(unimplemented("no code is written for the bf16 kind yet"));
+  for (TaskReader reader : kReaders) {
+    TET_ASSIGN_OR_RETURN(auto emitter, reader(task, config, memory));
+    if (emitter) return emitter;
+  }
+  return propagate(unimplemented("no NPU program computes such a task"));
+}
+
+}  // namespace tetrarch::npu

@@ -1,0 +1,399 @@
+// Tasks that are one sum of products of bytes, from loops with strides to taps, channels and columns.
+#include <algorithm>
+#include <cstring>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "tetrarch/compile/target/npu/contraction.h"
+#include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/requantize.h"
+#include "tetrarch/compile/tile/nest.h"
+
+namespace tetrarch::npu {
+namespace {
+
+using compile::TileAccess;
+using compile::TileBuffer;
+using compile::TileNest;
+using compile::TileNestPlan;
+namespace arith = mlir::arith;
+
+// A stream is worth so many cycles, so that its beginning does not count.
+constexpr int64_t kStreamCycles = 100000;
+
+Status unfit(std::string_view why) { return unimplemented("a sum of products that does not fit: {}", why); }
+
+// acc + extend(a) * extend(b) of two bytes.
+bool isByteProduct(const compile::TileBody& body) {
+  if (body.inputs.size() != 2) return false;
+  auto sum = body.block->getTerminator()->getOperand(0).getDefiningOp<arith::AddIOp>();
+  if (!sum || !sum.getType().isInteger(32)) return false;
+  for (mlir::Value side : {sum.getLhs(), sum.getRhs()}) {
+    auto product = side.getDefiningOp<arith::MulIOp>();
+    if (!product) continue;
+    auto a = product.getLhs().getDefiningOp<arith::ExtSIOp>();
+    auto b = product.getRhs().getDefiningOp<arith::ExtSIOp>();
+    if (!a || !b) return false;
+    const auto is_argument = [&](mlir::Value value, unsigned number) {
+      auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
+      return argument && argument.getArgNumber() == number && argument.getType().isInteger(8);
+    };
+    return (is_argument(a.getIn(), 0) && is_argument(b.getIn(), 1)) ||
+           (is_argument(a.getIn(), 1) && is_argument(b.getIn(), 0));
+  }
+  return false;
+}
+
+// The tensor that the left operand reads, with its padding: the last three dims are lines, pixels, channels.
+struct InputShape {
+  unsigned operand = 0;
+  std::vector<int64_t> padded, source, low;
+  int64_t padding = 0;
+
+  size_t rank() const { return padded.size(); }
+  int64_t channels() const { return padded.back(); }
+  int64_t pixels() const { return rank() > 1 ? padded[rank() - 2] : 1; }
+  int64_t lines() const { return rank() > 2 ? padded[rank() - 3] : 1; }
+  int64_t sourcePixels() const { return rank() > 1 ? source[rank() - 2] : 1; }
+  int64_t sourceLines() const { return rank() > 2 ? source[rank() - 3] : 1; }
+  int64_t planeElements() const { return lines() * pixels() * channels(); }
+  int64_t sourcePlane() const { return sourceLines() * sourcePixels() * channels(); }
+};
+
+class Reader {
+ public:
+  Reader(const compile::Task& task, const Config& config, const TileNestPlan& plan, TaskMemory& memory)
+      : task_(task), config_(config), plan_(plan), nest_(plan.nests.front()), memory_(memory) {}
+
+  Result<std::vector<Contraction>> read();
+
+ private:
+  Status readShape();
+  Status readDims();
+  Status readDim(unsigned dim);
+  Status readAxis(Axis& axis, unsigned dim, int64_t step);
+  Status readWeights();
+  Status readEpilogue();
+  Result<std::vector<Contraction>> readDiagonal();
+  Contraction diagonalOf(int64_t first, int64_t count) const;
+  Status repackWeights();
+
+  bool isColumn(unsigned dim) const { return dim == column_; }
+  bool isReduced(unsigned dim) const { return dim >= nest_.parallel; }
+  std::span<const std::byte> weightBytes() const {
+    const unsigned operand = plan_.buffers[rhs_->buffer].index;
+    return operand < task_.constants.size() ? task_.constants[operand] : std::span<const std::byte>();
+  }
+
+  const compile::Task& task_;
+  const Config& config_;
+  const TileNestPlan& plan_;
+  const TileNest& nest_;
+  TaskMemory& memory_;
+
+  const TileAccess *lhs_ = nullptr, *rhs_ = nullptr, *out_ = nullptr;
+  unsigned column_ = 0;
+  bool diagonal_ = false;  // each column reads one channel, its own
+  InputShape shape_;
+  Contraction c_;
+  std::optional<Requantization> requantization_;
+};
+
+Status Reader::readShape() {
+  const TileBuffer& buffer = plan_.buffers[lhs_->buffer];
+  const bool is_padded = buffer.kind == TileBuffer::Kind::kPadded;
+  if (!is_padded && buffer.kind != TileBuffer::Kind::kOperand)
+    return unfit("its input is computed in the task");
+  if (is_padded) {
+    const compile::TilePadding& pad = plan_.pads[buffer.index];
+    auto value = mlir::dyn_cast<mlir::IntegerAttr>(pad.value);
+    if (!value || lhs_->offset != 0) return unfit("its padding is no constant");
+    shape_ = {.operand = pad.source, .padding = value.getInt()};
+    shape_.padded.assign(pad.shape.begin(), pad.shape.end());
+    shape_.source.assign(pad.source_shape.begin(), pad.source_shape.end());
+    shape_.low.assign(pad.low.begin(), pad.low.end());
+  } else {
+    auto type = mlir::cast<mlir::RankedTensorType>(task_.block->getArgument(buffer.index).getType());
+    shape_ = {.operand = buffer.index};
+    shape_.padded.assign(type.getShape().begin(), type.getShape().end());
+    if (shape_.padded.empty()) return unfit("a scalar");
+    shape_.source = shape_.padded;
+    shape_.low.assign(shape_.padded.size(), 0);
+  }
+  for (size_t d = 0; d < shape_.rank(); ++d) {
+    const bool is_plane = d + 1 != shape_.rank() && d + 3 >= shape_.rank();
+    if (!is_plane && shape_.padded[d] != shape_.source[d]) return unfit("padding of images or channels");
+  }
+  return {};
+}
+
+Status Reader::readAxis(Axis& axis, unsigned dim, int64_t step) {
+  int64_t& extent = isReduced(dim) ? axis.taps : axis.out;
+  if (extent != 1) return unfit("more loops than a plane has axes");
+  extent = nest_.extents[dim];
+  (isReduced(dim) ? axis.dilation : axis.stride) = step;
+  const bool is_w = &axis == &c_.w;
+  if (isReduced(dim)) {
+    (is_w ? c_.weight_tap_w : c_.weight_tap_h) = rhs_->strides[dim];
+  } else {
+    (is_w ? c_.output_w : c_.output_h) = out_->strides[dim];
+  }
+  return {};
+}
+
+// One loop: around planes, along an axis of the plane, or over channels.
+Status Reader::readDim(unsigned dim) {
+  const int64_t extent = nest_.extents[dim], stride = lhs_->strides[dim];
+  if (extent == 1 || isColumn(dim)) return {};
+  const int64_t plane = shape_.planeElements(), line = shape_.pixels() * shape_.channels();
+  if (!isReduced(dim) && (rhs_->strides[dim] != 0 || stride % plane == 0)) {
+    const bool is_group = stride < shape_.channels();
+    if (!is_group && stride % plane != 0 && shape_.padded != shape_.source)
+      return unfit("a loop over parts of padded planes");
+    const int64_t input = stride % plane == 0 ? stride / plane * shape_.sourcePlane() : stride;
+    c_.outer.push_back(
+        {.count = extent, .input = input, .weights = rhs_->strides[dim], .output = out_->strides[dim]});
+    return {};
+  }
+  if (stride == 0) return unfit("a loop that reads the same input again");
+  if (stride % line == 0 && shape_.lines() > 1) return readAxis(c_.h, dim, stride / line);
+  if (stride % shape_.channels() == 0) return readAxis(c_.w, dim, stride / shape_.channels());
+  if (!isReduced(dim) || stride != 1 || c_.channels != 1)
+    return unfit("an input that is no plane of channels");
+  c_.channels = extent;
+  c_.weight_channel = rhs_->strides[dim];
+  return {};
+}
+
+Status Reader::readDims() {
+  c_.weight_channel = config_.side;
+  for (unsigned d = 0; d < nest_.extents.size(); ++d) TET_RETURN_IF_ERROR(readDim(d));
+  const size_t r = shape_.rank();
+  c_.w.in = shape_.sourcePixels(), c_.h.in = shape_.sourceLines();
+  c_.w.low = r > 1 ? shape_.low[r - 2] : 0, c_.h.low = r > 2 ? shape_.low[r - 3] : 0;
+  c_.padding = shape_.padding;
+  c_.input = memory_.operand(shape_.operand) + (shape_.padded == shape_.source ? lhs_->offset : 0);
+  c_.input_w = shape_.channels(), c_.input_h = shape_.sourcePixels() * shape_.channels();
+  // A slice begins anywhere in its plane: only what is read must exist.
+  if (lhs_->offset != 0) {
+    c_.w.in = c_.w.span(c_.w.out), c_.h.in = c_.h.span(c_.h.out);
+  }
+  c_.columns = nest_.extents[column_];
+  return {};
+}
+
+Status Reader::readWeights() {
+  if (plan_.buffers[rhs_->buffer].kind != TileBuffer::Kind::kOperand)
+    return unfit("its weights are computed in the task");
+  c_.weights = memory_.operand(plan_.buffers[rhs_->buffer].index) + rhs_->offset;
+  const bool packed = rhs_->panel_dim == static_cast<int>(column_);
+  if (rhs_->panel_dim >= 0 && !packed) return unfit("weights in panels of something else than columns");
+  if (!packed && nest_.extents[column_] > 1 && rhs_->strides[column_] != 1)
+    return unfit("weights whose columns are not side by side");
+  c_.weight_panel = packed ? rhs_->panel_stride : config_.side;
+  return packed && config_.side != compile::kPanel ? repackWeights() : Status();
+}
+
+// Panels as wide as the array, where it has another side than the packed layout.
+Status Reader::repackWeights() {
+  const std::span<const std::byte> packed = weightBytes();
+  if (packed.empty() || !c_.outer.empty())
+    return unfit("weights in panels of 16 that are not known when compiling");
+  const int64_t side = config_.side, rows = rhs_->panel_stride / compile::kPanel;
+  const int64_t panels = (c_.columns + side - 1) / side;
+  std::vector<std::byte> bytes(panels * rows * side);
+  for (int64_t column = 0; column < c_.columns; ++column) {
+    for (int64_t row = 0; row < rows; ++row) {
+      bytes[(column / side * rows + row) * side + column % side] =
+          packed[column / compile::kPanel * rhs_->panel_stride + row * compile::kPanel +
+                 column % compile::kPanel];
+    }
+  }
+  const auto rescale = [&](int64_t& stride) { stride = stride / compile::kPanel * side; };
+  rescale(c_.weight_tap_h), rescale(c_.weight_tap_w), rescale(c_.weight_channel);
+  c_.weight_panel = rows * side;
+  c_.weights = memory_.addConstant(bytes);
+  return {};
+}
+
+Status Reader::readEpilogue() {
+  const int64_t result = memory_.result(plan_.buffers[out_->buffer].index);
+  int64_t element = 4;
+  if (nest_.epilogue) {
+    auto read = readRequantization({.task = task_,
+                                    .plan = plan_,
+                                    .body = *nest_.epilogue,
+                                    .column_dim = column_,
+                                    .columns = c_.columns});
+    if (!read) return read.error();
+    requantization_ = std::move(*read);
+    element = 1;
+    Epilogue& e = c_.epilogue;
+    e.kind = Epilogue::Kind::Requantize;
+    e.zero_point = requantization_->zero_point, e.low = requantization_->low, e.high = requantization_->high;
+    e.parameters = memory_.addConstant(parameterRows(*requantization_, config_.side));
+    if (const auto& other = requantization_->other) {
+      if (other->access.strides != out_->strides || other->access.panel_dim >= 0 ||
+          plan_.buffers[other->access.buffer].kind != TileBuffer::Kind::kOperand) {
+        return unfit("the other addend has another layout than the result");
+      }
+      e.kind = Epilogue::Kind::RequantizeAdd;
+      e.other =
+          memory_.operand(plan_.buffers[other->access.buffer].index) + other->access.offset - out_->offset;
+      e.other_zero_point = other->zero_point, e.other_multiplier = other->multiplier,
+      e.other_shift = other->shift;
+    }
+  }
+  c_.output = result + out_->offset * element;
+  c_.output_h *= element, c_.output_w *= element;
+  for (OuterLoop& loop : c_.outer) loop.output *= element;
+  return {};
+}
+
+// A diagonal of weights for each block of channels. Blocks are side by side; the last may be smaller.
+Contraction Reader::diagonalOf(int64_t first, int64_t count) const {
+  const int64_t side = config_.side, channels = nest_.extents[column_];
+  const int64_t width = std::min(side, channels - first), taps = c_.taps();
+  Contraction block = c_;
+  std::vector<std::byte> weights(count * taps * side * side);
+  const std::span<const std::byte> values = weightBytes();
+  for (int64_t b = 0; b < count; ++b) {
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      for (int64_t c = 0; c < width; ++c) {
+        const int64_t from = rhs_->offset + tap / c_.w.taps * c_.weight_tap_h +
+                             tap % c_.w.taps * c_.weight_tap_w + first + b * side + c;
+        weights[((b * taps + tap) * side + c) * side + c] = values[from];
+      }
+    }
+  }
+  block.weights = memory_.addConstant(weights);
+  block.weight_channel = side, block.weight_tap_w = side * side, block.weight_tap_h = c_.w.taps * side * side;
+  block.weight_panel = taps * side * side;
+  block.channels = block.columns = width;
+  block.input += first;
+  const int64_t element = c_.outputElementBytes();
+  block.output += first * element;
+  block.epilogue.other += first;
+  block.epilogue.parameters += first / side * 2 * config_.accRowBytes();
+  block.outer.push_back({.count = count,
+                         .input = side,
+                         .weights = taps * side * side,
+                         .output = side * element,
+                         .parameters = 2 * config_.accRowBytes()});
+  return block;
+}
+
+Result<std::vector<Contraction>> Reader::readDiagonal() {
+  if (weightBytes().empty()) return propagate(unfit("weights of channels that are not known when compiling"));
+  if (rhs_->panel_dim >= 0 || nest_.extents[column_] != shape_.channels()) {
+    return propagate(unfit("weights of channels in another layout"));
+  }
+  const int64_t side = config_.side, whole = c_.columns / side;
+  std::vector<Contraction> parts;
+  if (whole > 0) parts.push_back(diagonalOf(0, whole));
+  if (c_.columns % side > 0) parts.push_back(diagonalOf(whole * side, 1));
+  return parts;
+}
+
+Result<std::vector<Contraction>> Reader::read() {
+  lhs_ = std::get_if<TileAccess>(&nest_.body.inputs[0]);
+  rhs_ = std::get_if<TileAccess>(&nest_.body.inputs[1]);
+  if (!lhs_ || !rhs_ || nest_.outputs.size() != 1 || nest_.parallel == 0) {
+    return propagate(unfit("an operand is no tensor"));
+  }
+  out_ = &nest_.outputs[0];
+  column_ = nest_.parallel - 1;
+  if (lhs_->panel_dim >= 0 || (nest_.extents[column_] > 1 && out_->strides[column_] != 1)) {
+    return propagate(unfit("an operand in an unusual layout"));
+  }
+  diagonal_ = nest_.extents[column_] > 1 && lhs_->strides[column_] == 1 && rhs_->strides[column_] == 1;
+  if (!diagonal_ && nest_.extents[column_] > 1 && lhs_->strides[column_] != 0) {
+    return propagate(unfit("an input that varies with the columns"));
+  }
+  TET_RETURN_IF_ERROR(readShape());
+  TET_RETURN_IF_ERROR(readDims());
+  if (!diagonal_) TET_RETURN_IF_ERROR(readWeights());
+  TET_RETURN_IF_ERROR(readEpilogue());
+  if (diagonal_) return readDiagonal();
+  return std::vector{c_};
+}
+
+class ContractionEmitter : public TaskEmitter {
+ public:
+  ContractionEmitter(const Config& config, std::vector<ContractionPlan> plans)
+      : config_(config), plans_(std::move(plans)) {}
+
+  TaskUnits units() const override {
+    int64_t tiles = 0, cycles = 0;
+    for (const ContractionPlan& plan : plans_) {
+      tiles += plan.tiles();
+      cycles += plan.work.outerCount() * plan.work.h.out * plan.work.w.out * plan.work.taps() * plan.blocks *
+                plan.panels;
+    }
+    const int64_t streams = std::clamp<int64_t>(cycles / kStreamCycles, 1, tiles);
+    const int64_t granularity = (tiles + streams - 1) / streams;
+    if (!dividesRows()) return {.units = (tiles + granularity - 1) / granularity};
+    const ContractionPlan& plan = plans_.front();
+    const bool by_lines = plan.work.h.out > 1;
+    return {.units = tiles,
+            .granularity = granularity,
+            .rows = by_lines ? plan.work.h.out : plan.work.w.out,
+            .row_tile = by_lines ? plan.lines : plan.pixels};
+  }
+
+  Status emit(int64_t begin, int64_t end, StreamBuilder& builder) const override {
+    if (!dividesRows()) {
+      const int64_t tiles = allTiles(), streams = units().units, each = (tiles + streams - 1) / streams;
+      begin *= each, end = std::min(tiles, end * each);
+    }
+    for (const ContractionPlan& plan : plans_) {
+      const int64_t tiles = plan.tiles(), first = std::clamp<int64_t>(begin, 0, tiles);
+      const int64_t last = std::clamp<int64_t>(end, 0, tiles);
+      if (first < last) TET_RETURN_IF_ERROR(emitContraction(config_, plan, first, last, builder));
+      begin -= tiles, end -= tiles;
+    }
+    return {};
+  }
+
+  int64_t multiplications() const override {
+    int64_t count = 0;
+    for (const ContractionPlan& plan : plans_) count += plan.source.multiplications();
+    return count;
+  }
+
+ private:
+  int64_t allTiles() const {
+    int64_t tiles = 0;
+    for (const ContractionPlan& plan : plans_) tiles += plan.tiles();
+    return tiles;
+  }
+  // Whether tiles are equal ranges of the result's rows, one plane's lines or pixels.
+  bool dividesRows() const {
+    const ContractionPlan& plan = plans_.front();
+    return plans_.size() == 1 && plan.work.outerCount() == 1 &&
+           (plan.work.h.out == 1 || plan.pixelTiles() == 1);
+  }
+
+  Config config_;
+  std::vector<ContractionPlan> plans_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TaskEmitter>> readContraction(const compile::Task& task, const Config& config,
+                                                     TaskMemory& memory) {
+  auto nests = compile::readNests(*task.block);
+  if (!nests || nests->nests.size() != 1 || !isByteProduct(nests->nests.front().body)) return nullptr;
+  TET_ASSIGN_OR_RETURN(auto contractions, Reader(task, config, *nests, memory).read());
+  std::vector<ContractionPlan> plans;
+  for (Contraction& c : contractions) {
+    TET_ASSIGN_OR_RETURN(ContractionPlan plan, planContraction(config, c));
+    if (plan.workspaceBytes() > 0) {
+      c.workspace = memory.addWorkspace(plan.workspaceBytes());
+      TET_ASSIGN_OR_RETURN(plan, planContraction(config, c));
+    }
+    plans.push_back(std::move(plan));
+  }
+  return std::make_unique<ContractionEmitter>(config, std::move(plans));
+}
+
+}  // namespace tetrarch::npu
