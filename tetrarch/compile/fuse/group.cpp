@@ -101,7 +101,9 @@ class Grouper {
     Group* joined = nullptr;
     llvm::SmallVector<Group*> candidates = producers(op);
     // A group that exists for this op alone can follow it into any other.
-    std::ranges::stable_partition(candidates, [&](Group* group) { return !isMadeFor(*group, op); });
+    std::ranges::sort(candidates, {}, [&](Group* group) {
+      return std::pair(isMadeFor(*group, op), -static_cast<int64_t>(order_[group->ops.back()]));
+    });
     for (Group* group : candidates) {
       if (!canJoin(*group, op) || reaches(*group, op)) continue;
       add(*group, op);
@@ -184,7 +186,7 @@ class Grouper {
   }
 
   // An elementwise group whose one result only this op reads.
-  static bool isMadeFor(Group& group, Operation* op) {
+  bool isMadeFor(Group& group, Operation* op) {
     if (group.kind != GroupKind::Elementwise) return false;
     const auto made = results(group);
     return made.size() == 1 &&

@@ -75,7 +75,7 @@ constexpr const char* kEpilogue = R"(
       %7 = arith.andi %6, %c1 : i64
       %8 = arith.addi %4, %7 : i64
       %9 = arith.shrsi %8, %5 : i64
-ADDITION      %20 = arith.addi %ADDED, %zero : i64
+ADDITION      %20 = arith.addi %TOTAL, %zero : i64
       %21 = arith.maxsi %20, %low : i64
       %22 = arith.minsi %21, %high : i64
       %23 = arith.trunci %22 : i64 to i8
@@ -102,7 +102,7 @@ std::string textOf(const Conv& c, const std::string& name) {
   };
   return replaced(
       text, {{"ADDITION", c.adds ? kOther : ""},
-             {"ADDED", c.adds ? "19" : "9"},
+             {"TOTAL", c.adds ? "19" : "9"},
              {"NAME", name},
              {"WEIGHTS", c.diagonal ? fmt::format("tensor<{0}x{0}x1x{1}xi8>", c.taps, c.channels)
                                     : fmt::format("tensor<{}x{}x{}x{}x16xi8>", (c.columns + 15) / 16, c.taps,
