@@ -198,7 +198,7 @@ Status Reader::readAddends(Value value, Requantization& out) const {
   if (const auto sum = rounded(value)) return readSum(*sum, out);
   auto [a, b] = operandsOf<arith::AddIOp>(value);
   const auto first = a ? rounded(a) : std::nullopt, second = b ? rounded(b) : std::nullopt;
-  if (!first || !second) return otherCode("no rounding shift");
+  if (!first || !second) return otherCode("no rounding shift by numbers that are known when compiling");
   if (readSum(*first, out).ok()) return readOther(*second, out);
   TET_RETURN_IF_ERROR(readSum(*second, out));
   return readOther(*first, out);
