@@ -7,7 +7,7 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz npu-formal npu-mutants wheel clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -46,6 +46,13 @@ differential: build  ## COUNT=2000 random graphs from SEED=1 on, compiled for CP
 fuzz: setup  ## fuzz every parser for SECONDS_EACH=60 seconds
 	@scripts/build.sh asan fuzzers
 	@python scripts/fuzz.py --seconds $(or $(SECONDS_EACH),60)
+
+sanitize: setup  ## the light half's tests under the address, undefined-behaviour and thread sanitizers
+	@scripts/build.sh asan-light
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ctest --test-dir build-asan-light --output-on-failure
+	@scripts/build.sh tsan
+	@# OpenCL drivers are not instrumented: what TSan believes to see in them is left out.
+	@TSAN_OPTIONS=ignore_noninstrumented_modules=1:report_mutex_bugs=0 ctest --test-dir build-tsan --output-on-failure
 
 npu-formal: build setup-hw  ## prove element, tokens, queues, issue rules and decoder of the NPU's RTL with an SMT solver
 	@python rtl/npu/formal/prove.py
