@@ -7,7 +7,8 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants wheel clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-proof \
+  wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -59,6 +60,9 @@ npu-formal: build setup-hw  ## prove element, tokens, queues, issue rules and de
 
 npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: the tests must catch 9 of 10
 	@python rtl/npu/mutate.py --count $(or $(COUNT),50)
+
+npu-proof: build  ## the NPU's long proof: PROGRAMS=5000 a configuration, MUTANTS=50; its last line counts what was found
+	@python -m rtl.npu.proof --programs $(or $(PROGRAMS),5000) --mutants $(or $(MUTANTS),50)
 
 wheel: setup  ## build the Python wheel into dist/ and try it in an environment of its own
 	@python scripts/wheel.py

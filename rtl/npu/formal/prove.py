@@ -51,6 +51,12 @@ PROOFS = [
         ("npu_queue.sv", "full_o  = count_q == (PtrW + 1)'(Depth)", "full_o  = 0"),
         True,
     ),
+    Proof(
+        "npu_progress",
+        ["npu_queue.sv", "npu_tokens.sv"],
+        7,
+        ("npu_tokens.sv", "count_q[p][q] == '0", "count_q[q][p] == '0"),
+    ),
     Proof("npu_issue", ["npu_issue.sv"], 3, ("npu_issue.sv", "taken_wr |= request_i[c].wr;", "")),
     Proof(
         "npu_decode",

@@ -54,15 +54,4 @@ Config builtNpuRtl(int64_t side) {
   return Config::standard(side, Kind::Int8);
 }
 
-Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles) {
-  Outcome outcome{c.state, c.dram, {}};
-  auto dram = Dram::make({{0, outcome.dram.data(), outcome.dram.size(), true}});
-  if (!dram) return std::unexpected(dram.error());
-  auto timing =
-      rtl.run(c.program, outcome.state, *dram, static_cast<int64_t>(outcome.dram.size()), max_cycles);
-  if (!timing) return std::unexpected(timing.error());
-  outcome.timing = *timing;
-  return outcome;
-}
-
 }  // namespace tetrarch::npu

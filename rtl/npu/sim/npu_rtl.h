@@ -16,7 +16,4 @@ Result<std::unique_ptr<NpuRtl>> makeNpuRtl(const Config& config);
 // The configuration of this side that was built; the standard one if there is none.
 Config builtNpuRtl(int64_t side);
 
-// The same run as runModels(), by the RTL.
-Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles);
-
 }  // namespace tetrarch::npu

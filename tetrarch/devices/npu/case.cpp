@@ -94,6 +94,17 @@ Outcome runModels(const Case& c, std::vector<InstructionTimes>* times) {
   return outcome;
 }
 
+Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles) {
+  Outcome outcome{c.state, c.dram, {}};
+  auto dram = dramOf(outcome.dram);
+  if (!dram) return std::unexpected(dram.error());
+  auto timing =
+      rtl.run(c.program, outcome.state, *dram, static_cast<int64_t>(outcome.dram.size()), max_cycles);
+  if (!timing) return std::unexpected(timing.error());
+  outcome.timing = *timing;
+  return outcome;
+}
+
 Case windowOf(const Case& c, size_t begin, size_t end) {
   Case window = c;
   execute(c.config, std::span(c.program).first(begin), window.state, window.dram);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tetrarch/devices/npu/rtl.h"
 #include "tetrarch/devices/npu/state.h"
 #include "tetrarch/devices/npu/timing.h"
 
@@ -28,6 +29,9 @@ struct Outcome {
 
 // What the models say. `times`, if not null, gets one row an instruction.
 Outcome runModels(const Case& c, std::vector<InstructionTimes>* times = nullptr);
+
+// The same run, by the RTL.
+Result<Outcome> runRtl(NpuRtl& rtl, const Case& c, int64_t max_cycles);
 
 // Instructions [begin, end) of a program that ends with Done, with HALT behind them, from where the
 // functional model stands before `begin`.

@@ -6,9 +6,12 @@
 // a file such as figures.json), "engine" ("model", "rtl"). With the model, "check_rtl" windows of each
 // module's streams, drawn by "check_seed" and of about "check_cycles" cycles each, run in the RTL too
 // whenever their stream runs, and a bit or cycle that differs is an error. "rtl" is the folder with the RTL's
-// libraries. An RTL that hangs loses the device.
+// libraries. An RTL that hangs loses the device. "progress" is a file that gets a line with its cycles for
+// each stream or window that the RTL has run.
 #include <algorithm>
+#include <fstream>
 #include <limits>
+#include <mutex>
 
 #include "tetrarch/base/trace.h"
 #include "tetrarch/devices/npu/figures.h"
@@ -35,6 +38,23 @@ struct Engine {
   bool is_rtl = false;
   WindowChoice windows;           // of the model
   const RtlTable* rtl = nullptr;  // null when neither needs it
+  std::string progress;           // a file, or ""
+};
+
+// Tells whoever reads the file how far the RTL is.
+class ProgressFile {
+ public:
+  explicit ProgressFile(const std::string& path) {
+    if (!path.empty()) file_.open(path, std::ios::app);
+  }
+  void add(int64_t cycles) {
+    std::lock_guard lock(mutex_);
+    if (file_.is_open()) file_ << cycles << std::endl;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::ofstream file_;
 };
 
 // What ran in the RTL.
@@ -45,7 +65,7 @@ struct Tally {
 class NpuDevice : public tet_device {
  public:
   NpuDevice(const Config& config, Figures figures, const Engine& engine)
-      : config_(config), figures_(std::move(figures)), engine_(engine) {
+      : config_(config), figures_(std::move(figures)), engine_(engine), progress_(engine.progress) {
     description_ = fmt::format("{0} x {0} {1} processor, {5}, {2:.0f} MHz ({3}, {4})", config.side,
                                kindName(config.kind), figures_.clock_hz / 1e6, figures_.node, figures_.corner,
                                engine.is_rtl ? "its RTL" : "modelled bit for bit");
@@ -129,6 +149,7 @@ class NpuDevice : public tet_device {
     const auto count = [&](int64_t cycles) {
       ++tally.windows;
       tally.cycles += static_cast<uint64_t>(cycles);
+      progress_.add(cycles);
     };
     if (engine_.is_rtl) {
       TET_ASSIGN_OR_RETURN(const int64_t cycles, rtl_->run(stream, dram));
@@ -167,6 +188,7 @@ class NpuDevice : public tet_device {
   const Config config_;
   const Figures figures_;
   const Engine engine_;
+  ProgressFile progress_;
   std::unique_ptr<RtlRunner> rtl_;  // null when the engine needs none
   std::string description_, features_, driver_;
 };
@@ -191,6 +213,7 @@ Result<Engine> engineOf(const Config& config, hosted::Options& options) {
   Engine engine{.is_rtl = name == "rtl"};
   engine.windows.count = options.integer("check_rtl", 0, 0, 1000000);
   engine.windows.seed = static_cast<uint64_t>(options.integer("check_seed", 1, 0, INT64_MAX));
+  engine.progress = options.text("progress", "");
   engine.windows.cycles = options.integer("check_cycles", engine.windows.cycles, 1, int64_t{1} << 32);
   if (name != "rtl" && name != "model") {
     return invalidArgument("option 'engine' is '{}'; it is model or rtl", name);

@@ -1,5 +1,8 @@
 // The plug-in's engines by the C contract: what its options do, and what becomes of an RTL that differs from
 // the models, halts or hangs. The RTL of these tests is testdata/faulty_rtl.cpp.
+#include <cstdio>
+#include <fstream>
+
 #include "tetrarch/abi/npu_program.h"
 #include "tetrarch/devices/conformance/fixture.h"
 
@@ -99,6 +102,17 @@ TEST_F(NpuPlugin, RunsEverythingInTheRtl) {
   EXPECT_EQ(counter(rtl, "rtl_windows"), uint64_t{kUnits});
   EXPECT_EQ(counter(rtl, "rtl_cycles"), rtl.receipt.cycles);
   EXPECT_EQ(rtl.receipt.cycles, model.receipt.cycles);
+}
+
+TEST_F(NpuPlugin, TellsItsProgress) {
+  const std::string path = testing::TempDir() + "npu_progress";
+  std::remove(path.c_str());
+  const Outcome outcome = run(with("honest", R"("engine":"rtl","progress":")" + path + "\""));
+  std::ifstream file(path);
+  uint64_t lines = 0, sum = 0;
+  for (uint64_t cycles = 0; file >> cycles; ++lines) sum += cycles;
+  EXPECT_EQ(lines, uint64_t{kUnits});
+  EXPECT_EQ(sum, outcome.receipt.cycles);
 }
 
 TEST_F(NpuPlugin, ADifferenceIsAnErrorOfTheDevice) {
