@@ -49,7 +49,7 @@ class ProgressFile {
   }
   void add(int64_t cycles) {
     std::lock_guard lock(mutex_);
-    if (file_.is_open()) file_ << cycles << std::endl;
+    if (file_.is_open()) file_ << cycles << '\n' << std::flush;
   }
 
  private:
