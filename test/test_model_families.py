@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import tetrarch
 from conftest import assert_close, onnxruntime_outputs
 from examples.families import SMALL
+from examples.models import resnet50
 from examples.models.family import Network
 
 NETWORKS = {network.name: network for network in SMALL}
@@ -104,10 +106,20 @@ TASKS = {
 }
 
 
+def tasks_of(command_json, file: Path, *options: str) -> Counter[str]:
+    """How many tasks of each composition, or else root, a model becomes."""
+    text = command_json("compile", file, *options, "--stop-after", "fuse")["text"]
+    tasks = re.findall(r'tet.composite "task".*with {(.*?)}', text)
+    return Counter(re.search(r'(?:composite|root) = "(\w+)"', attributes)[1] for attributes in tasks)
+
+
 @pytest.mark.parametrize(("name", "dim"), TASKS)
 def test_a_network_becomes_as_many_tasks_as_it_should(name, dim, command_json):
     batch = () if "batch" in dim else ("--dim", "batch=2")
-    arguments = ("compile", NETWORKS[name].onnx_file(), "--dim", dim, *batch, "--stop-after", "fuse")
-    tasks = re.findall(r'tet.composite "task".*with {(.*?)}', command_json(*arguments)["text"])
-    kinds = [re.search(r'(?:composite|root) = "(\w+)"', attributes)[1] for attributes in tasks]
-    assert Counter(kinds) == TASKS[name, dim]
+    assert tasks_of(command_json, NETWORKS[name].onnx_file(), "--dim", dim, *batch) == TASKS[name, dim]
+
+
+def test_resnet50_is_its_convolutions_and_little_else(command_json):
+    """Batch norm, bias, addition and ReLU are inside of them."""
+    others = {"transpose": 1, "reduce_window": 1, "reduce": 1, "dot_general": 1}
+    assert tasks_of(command_json, resnet50.onnx_file()) == {"convolution": 53} | others
