@@ -4,7 +4,8 @@ python rtl/npu/mutate.py --count 20 --seed 1
 
 A mutant is one operator of one line of a module, replaced; it is built with side 8 and small memories (about 15 s of a
 core each) and runs random programs against the models, in a process of its own, until one differs, an assertion of the
-RTL fails or it hangs. Mutants that Verilator refuses are not counted. Ends with 0 when 9 of 10 are caught.
+RTL fails or it hangs. One in a module of both kinds may be noticed by either. Mutants that Verilator refuses are not
+counted. Ends with 0 when 9 of 10 are caught.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ FLIPS = {
 SKIPPED = re.compile(
     r"^\s*(//|`|localparam|parameter|input|output|assign unused|for \()|unused|NPU_ASSERT|typedef"
 )
+# Modules of one kind; the others are in both.
+INT8_FILES = {"npu_pe.sv", "npu_accumulate.sv", "npu_lane.sv", "npu_round_shift.sv", "npu_across.sv"}
+BF16_FILES = re.compile(r"npu_(bf16|fp)_")
 TIMEOUT = 300  # seconds that a mutant may take to build or to run
 
 
@@ -97,7 +101,14 @@ def run(*command: str | Path) -> bool | None:
         return None
 
 
-def is_caught(mutant: Mutant, folder: Path, build: Path, programs: int) -> bool | None:
+def kinds_of(mutant: Mutant) -> list[str]:
+    """The kinds of the processor that the mutant is in."""
+    if mutant.file in INT8_FILES:
+        return ["int8"]
+    return ["bf16"] if BF16_FILES.match(mutant.file) else ["int8", "bf16"]
+
+
+def is_caught(mutant: Mutant, kind: str, folder: Path, build: Path, programs: int) -> bool | None:
     """Build the mutant and let it run; None when it is no legal RTL."""
     sources = folder / "src"
     sources.mkdir()
@@ -106,12 +117,13 @@ def is_caught(mutant: Mutant, folder: Path, build: Path, programs: int) -> bool 
         (sources / file.name).write_text(
             mutant.apply(text) if file.name == mutant.file else text, encoding="utf-8"
         )
-    commands = (build / "rtl/npu/mutant.txt").read_text(encoding="utf-8").splitlines()
+    commands = (build / f"rtl/npu/mutant_{kind}.txt").read_text(encoding="utf-8").splitlines()
     for template in commands:
         command = template.replace("@SRC@", str(sources)).replace("@OUT@", str(folder)).split()
         if not run(*command):
             return None
-    return run(folder / "mutant", "--side", "8", "--programs", str(programs), "--no-shrink") is not True
+    options = ("--side", "8", "--kind", kind, "--programs", str(programs), "--no-shrink")
+    return run(folder / "mutant", *options) is not True
 
 
 def main() -> int:
@@ -127,8 +139,11 @@ def main() -> int:
     for mutant in everywhere:
         if caught + len(missed) == arguments.count:
             break
-        with tempfile.TemporaryDirectory() as folder:
-            verdict = is_caught(mutant, Path(folder), arguments.build, arguments.programs)
+        for kind in kinds_of(mutant):
+            with tempfile.TemporaryDirectory() as folder:
+                verdict = is_caught(mutant, kind, Path(folder), arguments.build, arguments.programs)
+            if verdict is not False:
+                break
         print(f"{ {True: 'caught', False: 'MISSED', None: 'refused'}[verdict] }  {mutant}", flush=True)
         if verdict:
             caught += 1

@@ -9,7 +9,8 @@ module npu
   import npu_isa_pkg::*, npu_pkg::*;
 #(
   parameter int unsigned S = 16,                       // side of the array: 8, 16 or 32
-  parameter int unsigned SpRows = SpBytes / S,         // powers of two
+  parameter bit Bf16 = 1'b0,                           // the kind: bf16, else int8
+  parameter int unsigned SpRows = SpBytes / (Bf16 ? 2 * S : S),  // powers of two
   parameter int unsigned AccRows = AccBytes / (4 * S),
   parameter int unsigned RowsInFlight = 128            // more than the latency of DRAM
 ) (
@@ -43,6 +44,9 @@ module npu
   output logic [S-1:0]              write_strobe_o
 );
 
+  localparam int unsigned ElemW = Bf16 ? 16 : 8;  // bits of a scratchpad element
+  localparam int unsigned SpRowBytes = S * ElemW / 8;
+
   // ---- run and stop ---------------------------------------------------------------------------------------------
   logic   running, stopped_q, ended, blocked, dispatched;
   logic [63:0] cycles_q;
@@ -58,6 +62,7 @@ module npu
 
   npu_fetch #(
     .S      (S),
+    .Bf16   (Bf16),
     .SpRows (SpRows),
     .AccRows(AccRows)
   ) u_fetch (
@@ -152,10 +157,10 @@ module npu
   // Scratchpad readers: 0 weights, 1 activations, 2 vector A, 3 vector B, 4 store. Writers: 0 load, 1 vector.
   logic [SpReaders-1:0]               sp_re;
   logic [SpReaders-1:0][SpRowW-1:0]   sp_raddr;
-  logic [SpReaders-1:0][S-1:0][7:0]   sp_rdata;
+  logic [SpReaders-1:0][S-1:0][ElemW-1:0] sp_rdata;
   logic [SpWriters-1:0]               sp_we;
   logic [SpWriters-1:0][SpRowW-1:0]   sp_waddr;
-  logic [SpWriters-1:0][S-1:0][7:0]   sp_wdata;
+  logic [SpWriters-1:0][S-1:0][ElemW-1:0] sp_wdata;
   // Accumulator readers: 0 sums, 1 vector A, 2 vector B, 3 store. Writers: 0 load, 1 vector, 2 sums.
   logic [AccReaders-1:0]              acc_re;
   logic [AccReaders-1:0][AccRowW-1:0] acc_raddr;
@@ -198,12 +203,13 @@ module npu
 
   assign hold_rd[CLoad] = '0;
   assign sp_waddr[0]    = load_row;
-  assign sp_wdata[0]    = load_data[S-1:0];
+  assign sp_wdata[0]    = load_data[SpRowBytes-1:0];
   assign acc_waddr[0]   = load_row[AccRowW-1:0];
   assign acc_wdata[0]   = load_data;
 
   npu_matrix #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_matrix (
     .clk_i,
     .rst_ni,
@@ -238,7 +244,8 @@ module npu
   assign error[QMatrix]    = '0;
 
   npu_vector #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_vector (
     .clk_i,
     .rst_ni,
@@ -277,7 +284,8 @@ module npu
   assign acc_waddr[1]   = vector_d_row[AccRowW-1:0];
 
   npu_store #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_store (
     .clk_i,
     .rst_ni,
@@ -310,7 +318,7 @@ module npu
   npu_banks #(
     .Banks  (SpBanks),
     .Rows   (SpRows),
-    .Width  (8 * S),
+    .Width  (ElemW * S),
     .Readers(SpReaders),
     .Writers(SpWriters),
     .RowW   (SpRowW)

@@ -6,6 +6,7 @@ module npu_decode
   import npu_isa_pkg::*, npu_pkg::*;
 #(
   parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
   parameter int unsigned SpRows = 16384,
   parameter int unsigned AccRows = 1024
 ) (
@@ -20,6 +21,8 @@ module npu_decode
   output cause_e                    cause_o      // why not
 );
 
+  localparam int unsigned SpRowBytes = Bf16 ? 2 * S : S;
+  localparam logic [31:0] VopsOfKind = Bf16 ? VopsOfBf16 : VopsOfInt8;
   localparam int unsigned QueueW = $clog2(Queues);
   localparam int unsigned LastW = 36;
 
@@ -46,15 +49,16 @@ module npu_decode
   logic [127:0] unused;   // bits that must be zero
 
   assign no_tokens = bits_i[11:4] == '0;
-  assign dma_ok    = dma_bits.bytes != '0 && 32'(dma_bits.bytes) <= (dma_bits.row[RowW-1] ? 4 * S : S);
+  assign dma_ok    = dma_bits.bytes != '0 && 32'(dma_bits.bytes) <= (dma_bits.row[RowW-1] ? 4 * S : SpRowBytes);
   assign matmul_ok = matmul_bits.n0 != '0 && matmul_bits.n1 != '0 && matmul_bits.k != '0 && 32'(matmul_bits.k) <= S &&
-                     !(matmul_bits.keep && (matmul_bits.w_addr != '0 || matmul_bits.ternary));
+                     !(matmul_bits.keep && (matmul_bits.w_addr != '0 || matmul_bits.ternary)) &&
+                     !(Bf16 && matmul_bits.ternary);
   assign vparam_ok = (vparam_bits.rows || vparam_bits.p_addr == '0) &&
                      (vparam_bits.scalars || {vparam_bits.hi, vparam_bits.lo, vparam_bits.zp, vparam_bits.zp_b,
                                               vparam_bits.mult_b, vparam_bits.shift_b} == '0);
   assign two       = VopsOfTwoOperands[vop_bits.op];
   assign with_imm  = VopsWithImm[vop_bits.op];
-  assign vop_ok    = vop_bits.n0 != '0 && vop_bits.n1 != '0 && VopsOfInt8[vop_bits.op] &&
+  assign vop_ok    = vop_bits.n0 != '0 && vop_bits.n1 != '0 && VopsOfKind[vop_bits.op] &&
                      (two || (!vop_bits.broadcast && vop_bits.b == '0)) && (with_imm || vop_bits.imm == '0) &&
                      !(vop_bits.op == VopRequantAdd && vop_bits.b[RowW-1]);
 
@@ -129,7 +133,7 @@ module npu_decode
     end
   end
 
-  localparam int unsigned TableRows = 2 * TableEntries / S;
+  localparam int unsigned TableRows = 2 * TableEntries / SpRowBytes;
   localparam logic [LastW-1:0] WLast = {4'b0, S} - 1;
   localparam logic [LastW-1:0] WLastTernary = {4'b0, S / 4} - 1;
   localparam logic [LastW-1:0] TableLast = {4'b0, TableRows} - 1;

@@ -6,6 +6,7 @@ module npu_fetch
   import npu_isa_pkg::*, npu_pkg::*;
 #(
   parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
   parameter int unsigned SpRows = 16384,
   parameter int unsigned AccRows = 1024
 ) (
@@ -53,6 +54,7 @@ module npu_fetch
 
   npu_decode #(
     .S      (S),
+    .Bf16   (Bf16),
     .SpRows (SpRows),
     .AccRows(AccRows)
   ) u_decode (

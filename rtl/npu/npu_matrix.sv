@@ -3,44 +3,48 @@
 // The matrix unit: MATMUL and the SYNC of its queue. PREPARE loads the weights of one tile while STREAM feeds the rows
 // of the tile before it to the array; the sums follow at a fixed distance.
 //
-// Distances from the cycle u in which an activation row is read: u + 2 it enters the array, u + 2 S + 2 the old
-// accumulator row is read, u + 2 S + 3 the sums come out, u + 2 S + 4 the new accumulator row is written.
+// Distances from the cycle u in which an activation row is read, with Out = u + S * Step + S: u + 2 it enters the array,
+// Out + 2 the old accumulator row is read, Out + 3 the sums come out, Out + MatrixTail the new accumulator row is written.
 module npu_matrix
   import npu_isa_pkg::*, npu_pkg::*;
 #(
-  parameter int unsigned S = 16
+  parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
+  localparam int unsigned ElemW = Bf16 ? 16 : 8
 ) (
-  input  logic               clk_i,
-  input  logic               rst_ni,
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
   // queue and issue
-  input  logic               head_valid_i,
-  input  entry_t             head_i,
-  input  logic [IndexW-1:0]  head_index_i,
-  output issue_t             prepare_request_o,
-  output logic               prepare_taken_o,
-  input  logic               prepare_issue_i,
-  output banks_t             prepare_hold_o,   // read ports
-  output issue_t             stream_request_o,
-  input  logic               stream_issue_i,
-  output banks_t             stream_hold_rd_o,
-  output banks_t             stream_hold_wr_o,
-  output finish_t            finish_o,
-  output logic               idle_o,
+  input  logic                    head_valid_i,
+  input  entry_t                  head_i,
+  input  logic [IndexW-1:0]       head_index_i,
+  output issue_t                  prepare_request_o,
+  output logic                    prepare_taken_o,
+  input  logic                    prepare_issue_i,
+  output banks_t                  prepare_hold_o,  // read ports
+  output issue_t                  stream_request_o,
+  input  logic                    stream_issue_i,
+  output banks_t                  stream_hold_rd_o,
+  output banks_t                  stream_hold_wr_o,
+  output finish_t                 finish_o,
+  output logic                    idle_o,
   // scratchpad: weights and activations
-  output logic               w_re_o,
-  output logic [SpRowW-1:0]  w_row_o,
-  input  logic [S-1:0][7:0]  w_data_i,
-  output logic               a_re_o,
-  output logic [SpRowW-1:0]  a_row_o,
-  input  logic [S-1:0][7:0]  a_data_i,
+  output logic                    w_re_o,
+  output logic [SpRowW-1:0]       w_row_o,
+  input  logic [S-1:0][ElemW-1:0] w_data_i,
+  output logic                    a_re_o,
+  output logic [SpRowW-1:0]       a_row_o,
+  input  logic [S-1:0][ElemW-1:0] a_data_i,
   // accumulator
-  output logic               c_re_o,
-  output logic [AccRowW-1:0] c_raddr_o,
-  input  logic [S-1:0][31:0] c_data_i,
-  output logic               c_we_o,
-  output logic [AccRowW-1:0] c_waddr_o,
-  output logic [S-1:0][31:0] c_data_o
+  output logic                    c_re_o,
+  output logic [AccRowW-1:0]      c_raddr_o,
+  input  logic [S-1:0][31:0]      c_data_i,
+  output logic                    c_we_o,
+  output logic [AccRowW-1:0]      c_waddr_o,
+  output logic [S-1:0][31:0]      c_data_o
 );
+
+  localparam int unsigned Step = Bf16 ? MatrixStepBf16 : MatrixStepInt8;
 
   // A tile in flight, from the start of its stream to its last write: one in the stage, and what fits between the first
   // row of a tile and its sums when each takes MatrixMinRows.
@@ -54,11 +58,11 @@ module npu_matrix
   } flight_t;
 
   // ---- issue ----------------------------------------------------------------------------------------------------
-  matmul_t head, tile_q;
-  logic    is_sync, is_matmul, start;
-  banks_t  tile_first_q, tile_second_q;
-  logic [IndexW-1:0] tile_index_q;
-  logic    prepare_full, prepare_reading, prepare_ready, stream_free, stream_reading, finish;
+  matmul_t            head, tile_q;
+  logic               is_sync, is_matmul, start;
+  banks_t             tile_first_q, tile_second_q;
+  logic [IndexW-1:0]  tile_index_q;
+  logic               prepare_full, prepare_reading, prepare_ready, stream_free, stream_reading, finish;
   logic [Flights-1:0] flights_valid_q;
 
   assign head      = head_i.bits;
@@ -87,14 +91,15 @@ module npu_matrix
   end
 
   // ---- the stages and the array ---------------------------------------------------------------------------------
-  logic                 load, load_tern, enter, enter_swap, c_valid;
-  logic [$clog2(S)-1:0] load_index;
-  logic [S-1:0][7:0]    load_row, enter_row;
-  logic [S-1:0]         enter_live;
-  logic [S-1:0][31:0]   c_row;
+  logic                    load, load_tern, enter, enter_swap, c_valid;
+  logic [$clog2(S)-1:0]    load_index;
+  logic [S-1:0][ElemW-1:0] load_row, enter_row;
+  logic [S-1:0]            enter_live;
+  logic [S-1:0][31:0]      c_row;
 
   npu_prepare #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_prepare (
     .clk_i,
     .rst_ni,
@@ -123,7 +128,8 @@ module npu_matrix
   sum_t sum_entering, sum_reading;
 
   npu_stream #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_stream (
     .clk_i,
     .rst_ni,
@@ -146,7 +152,8 @@ module npu_matrix
   assign sum_entering.valid = stream_reading;
 
   npu_array #(
-    .S(S)
+    .S   (S),
+    .Bf16(Bf16)
   ) u_array (
     .clk_i,
     .rst_ni,
@@ -164,7 +171,7 @@ module npu_matrix
 
   npu_delay #(
     .Width ($bits(sum_t)),
-    .Stages(2 * S + 2)
+    .Stages(S * Step + S + 2)
   ) u_follow (
     .clk_i,
     .rst_ni,
@@ -172,25 +179,47 @@ module npu_matrix
     .q_o(sum_reading)
   );
 
-  npu_accumulate #(
-    .S(S)
-  ) u_accumulate (
-    .clk_i,
-    .rst_ni,
-    .row_valid_i(sum_reading.valid),
-    .row_add_i  (sum_reading.add),
-    .row_last_i (sum_reading.last),
-    .row_i      (sum_reading.row),
-    .c_valid_i  (c_valid),
-    .c_row_i    (c_row),
-    .finish_o   (finish),
-    .re_o       (c_re_o),
-    .raddr_o    (c_raddr_o),
-    .rdata_i    (c_data_i),
-    .we_o       (c_we_o),
-    .waddr_o    (c_waddr_o),
-    .wdata_o    (c_data_o)
-  );
+  if (Bf16) begin : gen_bf16
+    npu_bf16_accumulate #(
+      .S(S)
+    ) u_accumulate (
+      .clk_i,
+      .rst_ni,
+      .row_valid_i(sum_reading.valid),
+      .row_add_i  (sum_reading.add),
+      .row_last_i (sum_reading.last),
+      .row_i      (sum_reading.row),
+      .c_valid_i  (c_valid),
+      .c_row_i    (c_row),
+      .finish_o   (finish),
+      .re_o       (c_re_o),
+      .raddr_o    (c_raddr_o),
+      .rdata_i    (c_data_i),
+      .we_o       (c_we_o),
+      .waddr_o    (c_waddr_o),
+      .wdata_o    (c_data_o)
+    );
+  end else begin : gen_int8
+    npu_accumulate #(
+      .S(S)
+    ) u_accumulate (
+      .clk_i,
+      .rst_ni,
+      .row_valid_i(sum_reading.valid),
+      .row_add_i  (sum_reading.add),
+      .row_last_i (sum_reading.last),
+      .row_i      (sum_reading.row),
+      .c_valid_i  (c_valid),
+      .c_row_i    (c_row),
+      .finish_o   (finish),
+      .re_o       (c_re_o),
+      .raddr_o    (c_raddr_o),
+      .rdata_i    (c_data_i),
+      .we_o       (c_we_o),
+      .waddr_o    (c_waddr_o),
+      .wdata_o    (c_data_o)
+    );
+  end
 
   // ---- tiles in flight ------------------------------------------------------------------------------------------
   flight_t            flights_q[Flights];

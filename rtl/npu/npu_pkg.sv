@@ -59,6 +59,13 @@ package npu_pkg;
     logic [IndexW-1:0] index;
   } error_t;
 
+  // What a float is, where its exponent and significand do not say it.
+  typedef enum logic [1:0] {
+    FpFinite,
+    FpInfinite,
+    FpNan
+  } fp_class_e;
+
   // What travels through the systolic array with an activation or with a weight row, left to right.
   typedef struct packed {
     logic en;    // a row of activations passes: partial sums move

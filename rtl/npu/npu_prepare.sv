@@ -1,32 +1,36 @@
 `include "npu_assert.svh"
 
-// The first stage of the matrix unit: reads the weights of a tile, one array row a cycle, and hands them to the array's
-// shadow registers; then waits for the second stage to take the tile. With `keep` there is nothing to read.
+// The first stage of the matrix unit: reads the weights of a tile, one array row every Step cycles, and hands them to
+// the array's shadow registers; then waits for the second stage to take the tile. With `keep` there is nothing to read.
 module npu_prepare
   import npu_isa_pkg::*, npu_pkg::*;
 #(
-  parameter int unsigned S = 16
+  parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
+  localparam int unsigned ElemW = Bf16 ? 16 : 8
 ) (
-  input  logic                 clk_i,
-  input  logic                 rst_ni,
-  input  logic                 start_i,
-  input  matmul_t              start_op_i,
-  input  logic                 take_i,        // the tile leaves
-  output logic                 full_o,        // there is a tile
-  output logic                 reading_o,     // its weights are being read
-  output logic                 ready_o,       // it may leave: reads of the next stage come after the last of these
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    start_i,
+  input  matmul_t                 start_op_i,
+  input  logic                    take_i,     // the tile leaves
+  output logic                    full_o,     // there is a tile
+  output logic                    reading_o,  // its weights are being read
+  output logic                    ready_o,    // it may leave: reads of the next stage come after the last of these
   // scratchpad
-  output logic                 re_o,
-  output logic [SpRowW-1:0]    row_o,
-  input  logic [S-1:0][7:0]    data_i,
+  output logic                    re_o,
+  output logic [SpRowW-1:0]       row_o,
+  input  logic [S-1:0][ElemW-1:0] data_i,
   // array
-  output logic                 load_o,
-  output logic                 load_tern_o,
-  output logic [$clog2(S)-1:0] load_index_o,
-  output logic [S-1:0][7:0]    load_row_o
+  output logic                    load_o,
+  output logic                    load_tern_o,
+  output logic [$clog2(S)-1:0]    load_index_o,
+  output logic [S-1:0][ElemW-1:0] load_row_o
 );
 
   localparam int unsigned ArrayRowW = $clog2(S);
+  localparam int unsigned Step = Bf16 ? MatrixStepBf16 : MatrixStepInt8;
+  localparam int unsigned StepW = $clog2(Step + 1);
 
   typedef struct packed {
     logic              valid;
@@ -34,18 +38,23 @@ module npu_prepare
     logic [ArrayRowW-1:0] index;
   } load_t;
 
-  logic              full_q, keep_q, tern_q;
-  logic [SpRowW-1:0] row_q;
-  logic [ArrayRowW:0]   done_q;    // array rows whose weights were read
-  load_t             arriving_q, loading_q;
-  logic [S-1:0][7:0] load_row_q;
+  logic                    full_q, keep_q, tern_q;
+  logic [SpRowW-1:0]       row_q;
+  logic [ArrayRowW:0]      done_q;  // array rows whose weights were read
+  logic [StepW-1:0]        step_q;  // cycles since the read of the present one
+  load_t                   arriving_q, loading_q;
+  logic [S-1:0][ElemW-1:0] load_row_q;
 
-  assign reading_o = full_q && !keep_q && done_q != (ArrayRowW + 1)'(S);
-  assign ready_o   = full_q && (keep_q || done_q >= (ArrayRowW + 1)'(S - 1));
-  assign full_o    = full_q;
+  logic step_over, row_begins;
+
+  assign step_over  = step_q == StepW'(Step - 1);
+  assign row_begins = reading_o && step_q == '0;
+  assign reading_o  = full_q && !keep_q && done_q != (ArrayRowW + 1)'(S);
+  assign ready_o    = full_q && (keep_q || !reading_o || (step_over && done_q == (ArrayRowW + 1)'(S - 1)));
+  assign full_o     = full_q;
 
   // A ternary scratchpad row serves four array rows: it is read once and stays on the port.
-  assign re_o  = reading_o && (!tern_q || done_q[1:0] == '0);
+  assign re_o  = row_begins && (!tern_q || done_q[1:0] == '0);
   assign row_o = row_q + (tern_q ? SpRowW'(done_q >> 2) : SpRowW'(done_q));
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -55,6 +64,7 @@ module npu_prepare
       tern_q     <= 1'b0;
       row_q      <= '0;
       done_q     <= '0;
+      step_q     <= '0;
       arriving_q <= '0;
       loading_q  <= '0;
     end else begin
@@ -65,10 +75,12 @@ module npu_prepare
         tern_q <= start_op_i.ternary;
         row_q  <= start_op_i.w_addr;
         done_q <= '0;
+        step_q <= '0;
       end else if (reading_o) begin
-        done_q <= done_q + 1'b1;
+        step_q <= step_over ? '0 : step_q + 1'b1;
+        if (step_over) done_q <= done_q + 1'b1;
       end
-      arriving_q <= '{valid: reading_o, tern: tern_q, index: done_q[ArrayRowW-1:0]};
+      arriving_q <= '{valid: row_begins, tern: tern_q, index: done_q[ArrayRowW-1:0]};
       loading_q  <= arriving_q;
     end
   end

@@ -27,12 +27,10 @@ void expectAgreement(uint64_t seed, const Case& c) {
                 << listing(small);
 }
 
-RandomOptions optionsOf(int64_t side) {
-  const Config config = builtNpuRtl(side);
-  return {.side = side,
-          .kind = static_cast<int>(Kind::Int8),
-          .sp_rows = config.sp_rows,
-          .acc_rows = config.acc_rows};
+RandomOptions optionsOf(int64_t side, Kind kind = Kind::Int8) {
+  const Config config = builtNpuRtl(side, kind);
+  return {
+      .side = side, .kind = static_cast<int>(kind), .sp_rows = config.sp_rows, .acc_rows = config.acc_rows};
 }
 
 TEST(NpuRtl, RandomProgramsOfSide8) {
@@ -46,11 +44,19 @@ TEST(NpuRtl, RandomProgramsOfSide16) {
   }
 }
 
+TEST(NpuRtl, RandomProgramsOfBf16) {
+  for (uint64_t seed = 0; seed < 400 && !HasFailure(); ++seed) {
+    expectAgreement(seed, randomCase(seed, optionsOf(8, Kind::Bf16)));
+  }
+}
+
 TEST(NpuRtl, WindowsOfRandomPrograms) {
-  for (uint64_t seed = 0; seed < 50 && !HasFailure(); ++seed) {
-    const Case c = randomCase(seed, optionsOf(8));
-    const size_t count = c.program.size() - 1;
-    expectAgreement(seed, windowOf(c, count / 3, 2 * count / 3));
+  for (const Kind kind : {Kind::Int8, Kind::Bf16}) {
+    for (uint64_t seed = 0; seed < 50 && !HasFailure(); ++seed) {
+      const Case c = randomCase(seed, optionsOf(8, kind));
+      const size_t count = c.program.size() - 1;
+      expectAgreement(seed, windowOf(c, count / 3, 2 * count / 3));
+    }
   }
 }
 
@@ -58,8 +64,9 @@ TEST(NpuRtl, FaultsStopWithTheirCause) {
   for (const CauseRow& row : causeRows()) {
     const auto cause = static_cast<Cause>(row.value);
     if (cause == Cause::Done) continue;
-    for (uint64_t seed = 0; seed < 20; ++seed) {
-      const Case c = randomFault(seed, cause, optionsOf(8));
+    for (uint64_t seed = 0; seed < 40; ++seed) {
+      const Kind kind = seed % 2 ? Kind::Bf16 : Kind::Int8;
+      const Case c = randomFault(seed, cause, optionsOf(8, kind));
       EXPECT_EQ(compare(c), "") << row.id << ", seed " << seed << "\n" << listing(c);
     }
   }

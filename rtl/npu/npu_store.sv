@@ -5,39 +5,41 @@
 module npu_store
   import npu_isa_pkg::*, npu_pkg::*;
 #(
-  parameter int unsigned S = 16
+  parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
+  localparam int unsigned SpRowBytes = Bf16 ? 2 * S : S
 ) (
-  input  logic                  clk_i,
-  input  logic                  rst_ni,
+  input  logic                       clk_i,
+  input  logic                       rst_ni,
   // queue and issue
-  input  logic                  head_valid_i,
-  input  entry_t                head_i,
-  input  logic   [IndexW-1:0]   head_index_i,
-  output issue_t                request_o,
-  input  logic                  issue_i,
-  output banks_t                hold_o,
-  output finish_t               finish_o,
-  output error_t                error_o,
-  output logic                  idle_o,
+  input  logic                       head_valid_i,
+  input  entry_t                     head_i,
+  input  logic [IndexW-1:0]          head_index_i,
+  output issue_t                     request_o,
+  input  logic                       issue_i,
+  output banks_t                     hold_o,
+  output finish_t                    finish_o,
+  output error_t                     error_o,
+  output logic                       idle_o,
   // local memories
-  output logic                  sp_re_o,
-  output logic                  acc_re_o,
-  output logic   [SpRowW-1:0]   row_o,
-  input  logic   [S-1:0][7:0]   sp_data_i,
-  input  logic   [4*S-1:0][7:0] acc_data_i,
+  output logic                       sp_re_o,
+  output logic                       acc_re_o,
+  output logic [SpRowW-1:0]          row_o,
+  input  logic [SpRowBytes-1:0][7:0] sp_data_i,
+  input  logic [4*S-1:0][7:0]        acc_data_i,
   // DRAM
-  input  logic        [32:0]    dram_bytes_i,
-  output logic                  dram_we_o,
-  output logic        [31:0]    dram_addr_o,
-  output logic   [S-1:0][7:0]   dram_data_o,
-  output logic   [S-1:0]        dram_strobe_o
+  input  logic [32:0]                dram_bytes_i,
+  output logic                       dram_we_o,
+  output logic [31:0]                dram_addr_o,
+  output logic [S-1:0][7:0]          dram_data_o,
+  output logic [S-1:0]               dram_strobe_o
 );
 
   localparam int unsigned OffW = $clog2(S);
 
   // ---- issue ----------------------------------------------------------------------------------------------------
-  store_t head;
-  logic   is_sync, is_dim, is_rows, takes;
+  store_t                 head;
+  logic                   is_sync, is_dim, is_rows, takes;
   logic [Loops-1:0][15:0] count, row_stride;
   logic [Loops-1:0][31:0] dram_stride;
 
@@ -79,9 +81,9 @@ module npu_store
 
   flight_t            flight_q;
   logic               active_q, start, beat, last_of_row, last_beat, walk_last, in_dram;
-  logic        [2:0]  beat_q, beats;
+  logic [2:0]         beat_q, beats;
   logic signed [33:0] dram, beat_addr;
-  logic        [RowW-1:0] row;
+  logic [RowW-1:0]    row;
   beat_t              shift_q, write_q;
 
   assign takes     = is_sync ? idle_o : !active_q || last_beat;
@@ -144,7 +146,7 @@ module npu_store
   logic [S-1:0][7:0]   data_d, data_q;
   logic [S-1:0]        strobe_d, strobe_q;
 
-  assign row_data = shift_q.acc ? acc_data_i : {{(3 * S) {8'b0}}, sp_data_i};
+  assign row_data = shift_q.acc ? acc_data_i : {{(4 * S - SpRowBytes) {8'b0}}, sp_data_i};
 
   always_comb begin
     for (int unsigned i = 0; i < S; i++) begin

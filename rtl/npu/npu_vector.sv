@@ -1,45 +1,49 @@
 `include "npu_assert.svh"
 
 // The vector unit: VPARAM, TABLE, VOP and the SYNC of its queue, one at a time. All but those that read nothing go down
-// one pipeline: rows are read in cycle 0, arrive in cycle 1, and what comes of them is written in cycle VectorTailInt8.
+// one pipeline: rows are read in cycle 0 and arrive in cycle 1; the instruction is over VectorTail cycles after its last
+// read. In the int8 kind that is also when results are written; in the bf16 kind each op writes as soon as it can.
 module npu_vector
   import npu_isa_pkg::*, npu_pkg::*;
 #(
-  parameter int unsigned S = 16
+  parameter int unsigned S = 16,
+  parameter bit Bf16 = 1'b0,
+  localparam int unsigned ElemW = Bf16 ? 16 : 8
 ) (
-  input  logic                      clk_i,
-  input  logic                      rst_ni,
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
   // queue and issue
-  input  logic                      head_valid_i,
-  input  entry_t                    head_i,
-  input  logic [IndexW-1:0]         head_index_i,
-  output issue_t                    request_o,
-  input  logic                      issue_i,
-  output banks_t                    hold_rd_o,
-  output banks_t                    hold_wr_o,
-  output finish_t                   finish_o,
-  output logic                      idle_o,
+  input  logic                    head_valid_i,
+  input  entry_t                  head_i,
+  input  logic [IndexW-1:0]       head_index_i,
+  output issue_t                  request_o,
+  input  logic                    issue_i,
+  output banks_t                  hold_rd_o,
+  output banks_t                  hold_wr_o,
+  output finish_t                 finish_o,
+  output logic                    idle_o,
   // local memories: operands A and B, result D
-  output logic                      sp_a_re_o,
-  output logic                      sp_b_re_o,
-  output logic                      acc_a_re_o,
-  output logic                      acc_b_re_o,
-  output logic [SpRowW-1:0]         a_row_o,
-  output logic [SpRowW-1:0]         b_row_o,
-  input  logic [S-1:0][7:0]         sp_a_data_i,
-  input  logic [S-1:0][7:0]         sp_b_data_i,
-  input  logic [S-1:0][31:0]        acc_a_data_i,
-  input  logic [S-1:0][31:0]        acc_b_data_i,
-  output logic                      sp_we_o,
-  output logic                      acc_we_o,
-  output logic [SpRowW-1:0]         d_row_o,
-  output logic [S-1:0][7:0]         sp_data_o,
-  output logic [S-1:0][31:0]        acc_data_o
+  output logic                    sp_a_re_o,
+  output logic                    sp_b_re_o,
+  output logic                    acc_a_re_o,
+  output logic                    acc_b_re_o,
+  output logic [SpRowW-1:0]       a_row_o,
+  output logic [SpRowW-1:0]       b_row_o,
+  input  logic [S-1:0][ElemW-1:0] sp_a_data_i,
+  input  logic [S-1:0][ElemW-1:0] sp_b_data_i,
+  input  logic [S-1:0][31:0]      acc_a_data_i,
+  input  logic [S-1:0][31:0]      acc_b_data_i,
+  output logic                    sp_we_o,
+  output logic                    acc_we_o,
+  output logic [SpRowW-1:0]       d_row_o,
+  output logic [S-1:0][ElemW-1:0] sp_data_o,
+  output logic [S-1:0][31:0]      acc_data_o
 );
 
-  localparam int unsigned Tail = VectorTailInt8;
+  localparam int unsigned Tail = Bf16 ? VectorTailBf16 : VectorTailInt8;
   localparam int unsigned RowsW = 21;
-  localparam int unsigned TableRowW = 8 - $clog2(S / 2);
+  localparam int unsigned RowEntries = S * ElemW / 16;  // of the table, in a scratchpad row
+  localparam int unsigned TableRowW = $clog2(TableEntries / RowEntries);
 
   // ---- issue ----------------------------------------------------------------------------------------------------
   vop_t    head;
@@ -74,9 +78,9 @@ module npu_vector
   work_t            work_q;
   vector_op_e       op;
   logic             two, fold;
-  logic [RowsW-1:0] left_q;     // rows still to read
+  logic [RowsW-1:0] left_q;  // rows still to read
   logic [10:0]      i0_q;
-  logic             turn_q;     // meet: A was read, now B
+  logic             turn_q;  // meet: A was read, now B
   logic             reading, row_read, outer, finish;
   logic [RowsW-1:0] start_rows;
 
@@ -89,7 +93,7 @@ module npu_vector
 
   always_comb begin
     start_rows = RowsW'(head.n1) * RowsW'(head.n0);
-    if (is_table) start_rows = RowsW'(2 * TableEntries / S);
+    if (is_table) start_rows = RowsW'(TableEntries / RowEntries);
     if (is_vparam) start_rows = RowsW'(VparamReads);
   end
 
@@ -199,9 +203,13 @@ module npu_vector
   // ---- cycle 1: operands ----------------------------------------------------------------------------------------
   logic signed [S-1:0][31:0] a_now, a_before_q, a_row, b_row;
 
+  function automatic logic [31:0] widen(logic [ElemW-1:0] element);
+    return Bf16 ? 32'(element) << 16 : 32'(signed'(element));
+  endfunction
+
   for (genvar i = 0; i < S; i++) begin : gen_operands
-    assign a_now[i] = a_acc ? acc_a_data_i[i] : 32'(signed'(sp_a_data_i[i]));
-    assign b_row[i] = b_acc ? acc_b_data_i[i] : 32'(signed'(sp_b_data_i[i]));
+    assign a_now[i] = a_acc ? acc_a_data_i[i] : widen(sp_a_data_i[i]);
+    assign b_row[i] = b_acc ? acc_b_data_i[i] : widen(sp_b_data_i[i]);
   end
 
   // A that was read before B has arrived a cycle before it.
@@ -212,18 +220,11 @@ module npu_vector
   assign a_row = work_q.meet ? a_before_q : a_now;
 
   // ---- parameters -----------------------------------------------------------------------------------------------
-  logic        [31:0] bias_q[S]  /*verilator public_flat_rw*/;
-  logic        [21:0] scale_q[S]  /*verilator public_flat_rw*/;  // {shift, mult}
-  logic        [76:0] scalars_q  /*verilator public_flat_rw*/;   // scalars_t
-  scalars_t           scalars;
-  lane_params_t       lane_params[S];
-  logic signed [S-1:0][31:0] a_lanes;  // cycle 2
-
-  assign scalars = scalars_q;
-
-  for (genvar i = 0; i < S; i++) begin : gen_params
-    assign lane_params[i] = '{bias: bias_q[i], mult: scale_q[i][15:0], shift: scale_q[i][21:16]};
-  end
+  localparam int unsigned ScaleW = Bf16 ? 32 : 22;  // fp32, or {shift, mult}
+  logic [31:0]               bias_q[S]  /*verilator public_flat_rw*/;
+  logic [ScaleW-1:0]         scale_q[S]  /*verilator public_flat_rw*/;
+  logic [76:0]               scalars_q  /*verilator public_flat_rw*/;  // scalars_t
+  logic signed [S-1:0][31:0] a_lanes;                                  // cycle 2
 
   logic is_params;
   assign is_params = busy_q && !work_q.is_vop && !work_q.is_table;
@@ -242,7 +243,7 @@ module npu_vector
       end
       if (is_params && row[2].valid) begin
         for (int unsigned i = 0; i < S; i++) begin
-          if (row[2].last) scale_q[i] <= a_lanes[i][21:0];
+          if (row[2].last) scale_q[i] <= a_lanes[i][ScaleW-1:0];
           else bias_q[i] <= a_lanes[i];
         end
       end
@@ -250,15 +251,11 @@ module npu_vector
   end
 
   // ---- the table ------------------------------------------------------------------------------------------------
-  logic [TableRowW-1:0]  table_row_q;
-  logic [S/2-1:0][15:0]  table_data;
-  logic                  table_we;
+  logic [TableRowW-1:0]        table_row_q;
+  logic [RowEntries-1:0][15:0] table_data;
+  logic                        table_we;
 
   assign table_we = busy_q && work_q.is_table && row[2].valid;
-
-  for (genvar i = 0; i < S / 2; i++) begin : gen_entries
-    assign table_data[i] = {a_lanes[2*i+1][7:0], a_lanes[2*i][7:0]};
-  end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) table_row_q <= '0;
@@ -267,59 +264,135 @@ module npu_vector
   end
 
   // ---- the lanes ------------------------------------------------------------------------------------------------
-  logic        [5:1]         lane_valid;
+  logic [Tail:1]             row_valid;
   logic signed [S-1:0][31:0] results, written;
+  row_t                      leaving;  // the row that is written
 
-  for (genvar k = 1; k <= 5; k++) begin : gen_valid
-    assign lane_valid[k] = row[k].valid;
+  for (genvar k = 1; k <= Tail; k++) begin : gen_valid
+    assign row_valid[k] = row[k].valid;
   end
 
-  for (genvar i = 0; i < S; i++) begin : gen_lane
-    npu_lane #(
+  if (Bf16) begin : gen_kind
+    localparam int unsigned MaxExit = 2 + $clog2(S);
+    localparam int unsigned SumExit = 2 + 3 * $clog2(S);
+    localparam int unsigned LaneExit = 12;
+
+    for (genvar i = 0; i < S; i++) begin : gen_lane
+      npu_bf16_lane #(
+        .S(S)
+      ) u_lane (
+        .clk_i,
+        .rst_ni,
+        .op_i        (op),
+        .bias_i      (bias_q[i]),
+        .scale_i     (scale_q[i]),
+        .valid_i     (row_valid[10:1]),
+        .a_i         (a_row[i]),
+        .b_i         (b_row[i]),
+        .a_o         (a_lanes[i]),
+        .result_o    (results[i]),
+        .table_we_i  (table_we),
+        .table_row_i (table_row_q),
+        .table_data_i(table_data)
+      );
+      assign table_data[i] = a_lanes[i][31:16];
+    end
+
+    npu_bf16_across #(
       .S(S)
-    ) u_lane (
+    ) u_across (
       .clk_i,
-      .op_i        (op),
-      .imm_i       (work_q.vop.imm),
-      .scalars_i   (scalars),
-      .params_i    (lane_params[i]),
-      .valid_i     (lane_valid),
-      .a_i         (a_row[i]),
-      .b_i         (b_row[i]),
-      .a_o         (a_lanes[i]),
-      .result_o    (results[i]),
-      .table_we_i  (table_we),
-      .table_row_i (table_row_q),
-      .table_data_i(table_data)
+      .op_i     (op),
+      .valid_i  (row_valid[SumExit:2]),
+      .valid11_i(row[11].valid),
+      .first11_i(row[11].fold_first),
+      .a_row_i  (a_lanes),
+      .row_i    (results),
+      .row_o    (written)
     );
-  end
 
-  npu_across #(
-    .S(S)
-  ) u_across (
-    .clk_i,
-    .op_i    (op),
-    .valid6_i(row[6].valid),
-    .valid7_i(row[7].valid),
-    .first7_i(row[7].fold_first),
-    .row_i   (results),
-    .row_o   (written)
-  );
+    always_comb begin
+      unique case (op)
+        VopFlaneSum: leaving = row[SumExit];
+        VopFlaneMax: leaving = row[MaxExit];
+        default:     leaving = row[LaneExit];
+      endcase
+    end
 
-  // ---- the last cycle: write ------------------------------------------------------------------------------------
-  assign sp_we_o    = row[Tail].valid && row[Tail].write && !work_q.vop.d[RowW-1];
-  assign acc_we_o   = row[Tail].valid && row[Tail].write && work_q.vop.d[RowW-1];
-  assign d_row_o    = row[Tail].d_row;
-  assign acc_data_o = written;
-  assign finish     = row[Tail].valid && row[Tail].last;
+    // To nearest even, a subnormal to zero, a NaN to the one NaN.
+    for (genvar i = 0; i < S; i++) begin : gen_narrow
+      logic [31:0] word;
+      assign word = written[i];
+      always_comb begin
+        sp_data_o[i] = word[31:16] + 16'(word[15] && (word[14:0] != '0 || word[16]));
+        if (word[30:23] == '0) sp_data_o[i] = {word[31], 15'b0};
+        if (word[30:23] == '1 && word[22:0] != '0) sp_data_o[i] = 16'h7fc0;
+      end
+    end
 
-  always_comb begin
-    for (int unsigned i = 0; i < S; i++) begin
-      sp_data_o[i] = written[i][7:0];
-      if ($signed(written[i]) > 127) sp_data_o[i] = 8'h7f;
-      if ($signed(written[i]) < -128) sp_data_o[i] = 8'h80;
+    if (Tail < SumExit || Tail < LaneExit) begin : gen_table_row
+      $error("VectorTailBf16 is too short");
+    end
+  end else begin : gen_kind
+    scalars_t scalars;
+    assign scalars = scalars_q;
+
+    for (genvar i = 0; i < S; i++) begin : gen_lane
+      lane_params_t params;
+      assign params = '{bias: bias_q[i], mult: scale_q[i][15:0], shift: scale_q[i][21:16]};
+
+      npu_lane #(
+        .S(S)
+      ) u_lane (
+        .clk_i,
+        .op_i        (op),
+        .imm_i       (work_q.vop.imm),
+        .scalars_i   (scalars),
+        .params_i    (params),
+        .valid_i     (row_valid[5:1]),
+        .a_i         (a_row[i]),
+        .b_i         (b_row[i]),
+        .a_o         (a_lanes[i]),
+        .result_o    (results[i]),
+        .table_we_i  (table_we),
+        .table_row_i (table_row_q),
+        .table_data_i(table_data)
+      );
+    end
+
+    for (genvar i = 0; i < RowEntries; i++) begin : gen_entries
+      assign table_data[i] = {a_lanes[2*i+1][7:0], a_lanes[2*i][7:0]};
+    end
+
+    npu_across #(
+      .S(S)
+    ) u_across (
+      .clk_i,
+      .op_i    (op),
+      .valid6_i(row[6].valid),
+      .valid7_i(row[7].valid),
+      .first7_i(row[7].fold_first),
+      .row_i   (results),
+      .row_o   (written)
+    );
+
+    assign leaving = row[Tail];
+
+    always_comb begin
+      for (int unsigned i = 0; i < S; i++) begin
+        sp_data_o[i] = written[i][7:0];
+        if ($signed(written[i]) > 127) sp_data_o[i] = 8'h7f;
+        if ($signed(written[i]) < -128) sp_data_o[i] = 8'h80;
+      end
     end
   end
+
+  // ---- write ----------------------------------------------------------------------------------------------------
+  assign sp_we_o    = leaving.valid && leaving.write && !work_q.vop.d[RowW-1];
+  assign acc_we_o   = leaving.valid && leaving.write && work_q.vop.d[RowW-1];
+  assign d_row_o    = leaving.d_row;
+  assign acc_data_o = written;
+  assign finish     = row[Tail].valid && row[Tail].last;
 
   // ---- what the others see --------------------------------------------------------------------------------------
   assign hold_rd_o = busy_q ? work_q.rd : '0;
@@ -332,7 +405,7 @@ module npu_vector
   end
 
   logic unused_bits;
-  assign unused_bits = ^{head, head_vparam, head_table, head_i, work_q, is_sync};
+  assign unused_bits = ^{head, head_vparam, head_table, head_i, work_q, is_sync, row_valid, leaving};
 
   `NPU_ASSERT(OneAtATime_A, issue_i -> !busy_q)
   `NPU_ASSERT(OneWrite_A, !(sp_we_o && acc_we_o))

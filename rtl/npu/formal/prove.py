@@ -38,6 +38,12 @@ PROOFS = [
         "npu_pe", ["npu_pe.sv"], 7, ("npu_pe.sv", "if (wave_i.swap) weight_q", "if (wave_i.load) weight_q")
     ),
     Proof(
+        "npu_fp",
+        ["npu_fp_pack.sv", "npu_fp_mul.sv", "npu_fp_add.sv", "npu_fp_max.sv"],
+        5,
+        ("npu_fp_add.sv", "shifted[0] || (smaller_sig & ~kept) != '0", "shifted[0]"),
+    ),
+    Proof(
         "npu_tokens",
         ["npu_tokens.sv"],
         8,

@@ -2,9 +2,11 @@
 // compares every bit and the cycles: the long form of npu_rtl_test. Ends with 1 at the first difference, and
 // with the shrunk program unless told not to.
 //
-// Usage: npu_cosim [--side N] [--programs N] [--seed FIRST] [--no-shrink]
+// Usage: npu_cosim [--kind int8|bf16] [--side N] [--programs N] [--seed FIRST] [--no-shrink]
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
+#include <string>
 
 #include "rtl/npu/sim/npu_rtl.h"
 #include "tetrarch/devices/npu/random_case.h"
@@ -25,10 +27,10 @@ std::string compare(const Case& c, int64_t& cycles) {
   return difference(*outcome, runModels(c));
 }
 
-// The configuration of that side that was built.
-RandomOptions optionsOf(int64_t side) {
-  RandomOptions options{.side = side, .kind = static_cast<int>(Kind::Int8)};
-  const Config config = builtNpuRtl(side);
+// The configuration of that side and kind that was built.
+RandomOptions optionsOf(int64_t side, Kind kind) {
+  RandomOptions options{.side = side, .kind = static_cast<int>(kind)};
+  const Config config = builtNpuRtl(side, kind);
   options.sp_rows = config.sp_rows;
   options.acc_rows = config.acc_rows;
   return options;
@@ -51,14 +53,17 @@ int main(int argc, char** argv) {
   int64_t side = 8, programs = 1000, cycles = 0;
   uint64_t first = 0;
   bool no_shrink = false;
+  Kind kind = Kind::Int8;
   CLI::App app("Compare the NPU's RTL with its models on random programs");
+  const std::map<std::string, Kind> kinds = {{"int8", Kind::Int8}, {"bf16", Kind::Bf16}};
+  app.add_option("--kind", kind, "of the array: int8 or bf16")->transform(CLI::CheckedTransformer(kinds));
   app.add_option("--side", side, "of the array: 8 or 16")->check(CLI::IsMember({8, 16}));
   app.add_option("--programs", programs, "how many");
   app.add_option("--seed", first, "of the first");
   app.add_flag("--no-shrink", no_shrink, "stop at the first difference");
   CLI11_PARSE(app, argc, argv);
   for (uint64_t seed = first; seed < first + static_cast<uint64_t>(programs); ++seed) {
-    const Case c = caseOf(seed, optionsOf(side));
+    const Case c = caseOf(seed, optionsOf(side, kind));
     const std::string found = compare(c, cycles);
     if (found.empty()) continue;
     fmt::print("seed {}: {}\n", seed, found);

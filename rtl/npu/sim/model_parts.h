@@ -13,6 +13,7 @@ struct ModelParts {
   std::array<std::byte*, kSpBanks> sp;
   std::array<std::byte*, kAccBanks> acc;
   std::byte* table;                                           // lane 0's copy
+  const uint16_t* weights;                                    // bf16 kind: [row][column]; else null
   std::array<std::array<uint8_t*, kQueues>, kQueues> tokens;  // [from][to]
   std::array<uint16_t*, 2> counts, strides;  // of the load and of the store queue, a loop each
   std::array<uint32_t*, 2> dram_strides;
@@ -39,8 +40,9 @@ ModelParts partsOf(Model& model) {
       .sp = {NPU_BANKS_4(u_scratchpad, 0, 1, 2, 3), NPU_BANKS_4(u_scratchpad, 4, 5, 6, 7),
              NPU_BANKS_4(u_scratchpad, 8, 9, 10, 11), NPU_BANKS_4(u_scratchpad, 12, 13, 14, 15)},
       .acc = {NPU_BANKS_4(u_accumulator, 0, 1, 2, 3)},
-      .table =
-          bytesOf(r.npu__DOT__u_vector__DOT__gen_lane__BRA__0__KET____DOT__u_lane__DOT__u_table__DOT__mem),
+      .table = bytesOf(
+          r.npu__DOT__u_vector__DOT__gen_kind__DOT__gen_lane__BRA__0__KET____DOT__u_lane__DOT__u_table__DOT__mem),
+      .weights = nullptr,
       .tokens = {},
       .counts = NPU_LOOPS(count_q),
       .strides = NPU_LOOPS(row_stride_q),
@@ -54,6 +56,9 @@ ModelParts partsOf(Model& model) {
     for (int to = 0; to < kQueues; ++to) {
       parts.tokens[from][to] = &r.npu__DOT__u_tokens__DOT__count_q[from][to];
     }
+  }
+  if constexpr (requires { r.npu__DOT__u_matrix__DOT__u_array__DOT__gen_weights__DOT__weights; }) {
+    parts.weights = &r.npu__DOT__u_matrix__DOT__u_array__DOT__gen_weights__DOT__weights[0][0];
   }
   return parts;
 }

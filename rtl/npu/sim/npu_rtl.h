@@ -13,7 +13,7 @@ namespace tetrarch::npu {
 // One model; not thread safe, but models are independent. Unimplemented names the configurations that were
 // built.
 Result<std::unique_ptr<NpuRtl>> makeNpuRtl(const Config& config);
-// The configuration of this side that was built; the standard one if there is none.
-Config builtNpuRtl(int64_t side);
+// The configuration of this side and kind that was built; the standard one if there is none.
+Config builtNpuRtl(int64_t side, Kind kind = Kind::Int8);
 
 }  // namespace tetrarch::npu

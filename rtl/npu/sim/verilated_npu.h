@@ -43,7 +43,6 @@ class VerilatedNpu final : public NpuRtl {
   }
 
  private:
-  static constexpr uint32_t kScaleBits = 0x3fffff;  // multiplier and shift
   static constexpr int64_t kMaxBeat = 32;
 
   struct Slot {
@@ -169,9 +168,10 @@ class VerilatedNpu final : public NpuRtl {
     pokeLoops(0, state.load_loops);
     pokeLoops(1, state.store_loops);
     const VectorParameters& p = state.parameters;
+    constexpr uint32_t kInt8Scale = 0x3fffff;  // multiplier and shift
     for (int64_t lane = 0; lane < config_.side; ++lane) {
       parts_.bias[lane] = p.bias[lane];
-      parts_.scale[lane] = p.scale[lane] & kScaleBits;
+      parts_.scale[lane] = p.scale[lane] & (config_.kind == Kind::Int8 ? kInt8Scale : UINT32_MAX);
     }
     // scalars_t, from bit 0: shift_b 5, mult_b 16, zp_b 8, zp 16, lo 16, hi 16.
     const auto field = [](int64_t value, int bits, int lsb) {
@@ -251,8 +251,12 @@ class VerilatedNpu final : public NpuRtl {
     return runShort(program, scratch);
   }
 
-  // The identity times the weights.
+  // The identity times the weights. Floats would not pass that unchanged: those can be looked at.
   Status readWeights(State& state) {
+    if (parts_.weights) {
+      std::memcpy(state.weights.data(), parts_.weights, state.weights.size());
+      return {};
+    }
     State scratch(config_);
     for (int64_t i = 0; i < config_.side; ++i) scratch.sp[i * config_.side + i] = std::byte{1};
     const Instruction program[] = {Matmul{.keep = 1, .n0 = config_.side, .n1 = 1, .s0 = 1, .k = config_.side},

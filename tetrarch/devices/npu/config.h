@@ -23,6 +23,7 @@ struct Config {
   int64_t tableRows() const { return 2 * kTableEntries / spRowBytes(); }
   int64_t vectorTail() const { return kind == Kind::Int8 ? kVectorTailInt8 : kVectorTailBf16; }
   int64_t matrixStep() const { return kind == Kind::Int8 ? kMatrixStepInt8 : kMatrixStepBf16; }
+  int64_t matrixTail() const { return kind == Kind::Int8 ? kMatrixTailInt8 : kMatrixTailBf16; }
   int64_t matrixGap() const { return kind == Kind::Int8 ? kMatrixGapInt8 : kMatrixGapBf16; }
   bool operator==(const Config&) const = default;
 };

@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t L = kDramLatency;
 constexpr int64_t kFirst = L + 2;  // instruction 0 issues
 const Config kConfig{.sp_rows = 256, .acc_rows = 64};
-constexpr int64_t kArray = 2 * 16 * kMatrixStepInt8 + kMatrixTail;  // S rows, S columns and the tail
+constexpr int64_t kArray = 2 * 16 * kMatrixStepInt8 + kMatrixTailInt8;  // S rows, S columns and the tail
 
 std::vector<InstructionTimes> timesOf(std::vector<Instruction> program, Timing* timing = nullptr) {
   program.emplace_back(Halt{});

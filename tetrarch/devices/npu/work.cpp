@@ -66,7 +66,7 @@ class Describer {
   void describe(const Matmul& i) {
     work.cycles = i.n0 * i.n1;
     work.keep = i.keep != 0;
-    work.prepare = i.keep ? 1 : config_.side;
+    work.prepare = i.keep ? 1 : config_.side * config_.matrixStep();
     work.multiplications = work.cycles * i.k * config_.side;
     if (!i.keep) {
       work.weights.read =
