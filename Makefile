@@ -55,7 +55,7 @@ sanitize: setup  ## the light half's tests under the address, undefined-behaviou
 	@# OpenCL drivers are not instrumented: what TSan believes to see in them is left out.
 	@TSAN_OPTIONS=ignore_noninstrumented_modules=1:report_mutex_bugs=0 ctest --test-dir build-tsan --output-on-failure
 
-npu-formal: build setup-hw  ## prove element, tokens, queues, issue rules and decoder of the NPU's RTL with an SMT solver
+npu-formal: build setup-hw  ## prove element, floats, tokens, queues, issue rules and decoder of the NPU's RTL with an SMT solver
 	@python rtl/npu/formal/prove.py
 
 npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: the tests must catch 9 of 10

@@ -1,6 +1,7 @@
 """Flip operators in the RTL and count how many of the changed processors the tests catch.
 
 python rtl/npu/mutate.py --count 20 --seed 1
+python rtl/npu/mutate.py --count 20 --only 'npu_(bf16|fp)_'
 
 A mutant is one operator of one line of a module, replaced; it is built with side 8 and small memories (about 15 s of a
 core each) and runs random programs against the models, in a process of its own, until one differs, an assertion of the
@@ -72,11 +73,11 @@ class Mutant:
         return "\n".join(lines)
 
 
-def mutants() -> list[Mutant]:
-    """Every place where a flip fits."""
+def mutants(only: re.Pattern[str]) -> list[Mutant]:
+    """Every place where a flip fits, in the modules of those names."""
     found = []
     for file in sorted(NPU.glob("npu*.sv")):
-        if file.name == "npu_pkg.sv":
+        if file.name == "npu_pkg.sv" or not only.search(file.stem):
             continue
         for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
             code = line.split("//")[0]
@@ -132,8 +133,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which ones")
     parser.add_argument("--programs", type=int, default=1000, help="random programs a mutant runs at most")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where the processor was built")
+    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="modules, by a pattern")
     arguments = parser.parse_args()
-    everywhere = mutants()
+    everywhere = mutants(arguments.only)
     random.Random(arguments.seed).shuffle(everywhere)
     caught, missed = 0, []
     for mutant in everywhere:

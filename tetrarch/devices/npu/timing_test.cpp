@@ -12,10 +12,11 @@ constexpr int64_t kFirst = L + 2;  // instruction 0 issues
 const Config kConfig{.sp_rows = 256, .acc_rows = 64};
 constexpr int64_t kArray = 2 * 16 * kMatrixStepInt8 + kMatrixTailInt8;  // S rows, S columns and the tail
 
-std::vector<InstructionTimes> timesOf(std::vector<Instruction> program, Timing* timing = nullptr) {
+std::vector<InstructionTimes> timesOf(std::vector<Instruction> program, Timing* timing = nullptr,
+                                      const Config& config = kConfig) {
   program.emplace_back(Halt{});
   std::vector<InstructionTimes> times;
-  const Timing result = simulateTiming(kConfig, *encode(program), {}, 4096, &times);
+  const Timing result = simulateTiming(config, *encode(program), {}, 4096, &times);
   EXPECT_EQ(result.cause, Cause::Done);
   if (timing) *timing = result;
   return times;
@@ -59,6 +60,19 @@ TEST(NpuTiming, MatmulsFollowWithoutBubbles) {
   EXPECT_EQ(times[2].completed, stream + 40 + 20 + kArray);
   EXPECT_EQ(timing.units[1].busy, 60);
   EXPECT_EQ(timing.multiplications, 60 * 256);
+}
+
+TEST(NpuTiming, Bf16TakesThreeCyclesARowOfTheArrayAndAGapBetweenTiles) {
+  const Config bf16{.kind = Kind::Bf16, .sp_rows = 256, .acc_rows = 64};
+  const Matmul first{.w_addr = 64, .n0 = 60, .n1 = 1, .k = 16};
+  Matmul second = first;
+  second.w_addr = 80;
+  const auto times = timesOf({first, second, Vop{.d = 16, .n0 = 10, .n1 = 1, .s0 = 1}}, nullptr, bf16);
+  const int64_t stream = kFirst + 3 * 16, array = 3 * 16 + 16 + kMatrixTailBf16;
+  EXPECT_EQ(times[0].completed, stream + 60 + array);
+  EXPECT_EQ(times[1].issued, stream);
+  EXPECT_EQ(times[1].completed, stream + 60 + kMatrixGapBf16 + 60 + array);
+  EXPECT_EQ(times[2].completed, times[2].issued + 10 + kVectorTailBf16);
 }
 
 TEST(NpuTiming, SaysWhatAUnitWaitedFor) {
