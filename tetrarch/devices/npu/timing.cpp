@@ -303,7 +303,8 @@ class Simulator {
     const Work& work = preparing_->work;
     if (isHeld(kActivations, work.activations) || isHeld(kAccumulator, work.ports)) return;
     const int64_t rows = work.cycles;
-    const int64_t completes = t + rows + config_.side * config_.matrixStep() + config_.side + config_.matrixTail();
+    const int64_t completes =
+        t + rows + config_.side * config_.matrixStep() + config_.side + config_.matrixTail();
     stream_free_ = t + std::max<int64_t>(rows, kMatrixMinRows) + config_.matrixGap();
     holds_[kActivations].push_back({t + rows, work.activations});
     holds_[kAccumulator].push_back({completes, work.ports});

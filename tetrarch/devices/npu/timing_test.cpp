@@ -67,7 +67,7 @@ TEST(NpuTiming, Bf16TakesThreeCyclesARowOfTheArrayAndAGapBetweenTiles) {
   const Matmul first{.w_addr = 64, .n0 = 60, .n1 = 1, .k = 16};
   Matmul second = first;
   second.w_addr = 80;
-  const auto times = timesOf({first, second, Vop{.d = 16, .n0 = 10, .n1 = 1, .s0 = 1}}, nullptr, bf16);
+  const auto times = timesOf({first, second, Vop{.n0 = 10, .n1 = 1, .s0 = 1, .d = 16}}, nullptr, bf16);
   const int64_t stream = kFirst + 3 * 16, array = 3 * 16 + 16 + kMatrixTailBf16;
   EXPECT_EQ(times[0].completed, stream + 60 + array);
   EXPECT_EQ(times[1].issued, stream);
