@@ -48,10 +48,9 @@ void attachConstants(TaskGraph& graph) {
     std::vector<std::span<const std::byte>> constants;
     for (int input : manifest.tasks[i].inputs) {
       const abi::TensorEntry& tensor = manifest.tensors[abi::rootTensor(manifest, input)];
-      const bool is_known = tensor.kind == abi::TensorKind::Constant && !graph.weights.empty();
-      constants.push_back(is_known
-                              ? std::span<const std::byte>(graph.weights).subspan(tensor.offset, tensor.bytes)
-                              : std::span<const std::byte>());
+      const bool is_known = tensor.kind == abi::TensorKind::Constant && graph.weights.bytes() > 0;
+      constants.push_back(is_known ? bytesOf(graph.weights).subspan(tensor.offset, tensor.bytes)
+                                   : std::span<const std::byte>());
     }
     graph.tasks[i].constants = std::move(constants);
   }
