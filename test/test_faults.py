@@ -268,10 +268,10 @@ def test_truncated_and_flipped_artifacts(here, model):
 
 def test_a_place_that_cannot_be_written(here, model):
     missing = here.folder / "no" / "such" / "folder"
-    line = here.sentence("compile", model, "-o", missing / "m.tet", "--quiet", "--no-measure", status=2)
+    line = here.sentence("compile", model, "-o", missing / "m.tet", status=2)  # one line: before any stage
     assert str(missing) in line
     for option in (("--output", f"y={missing / 'y.npy'}"), ("--trace", missing / "t.json")):
-        line = here.sentence("run", model, "--random", "--quiet", "--no-measure", *option, status=2)
+        line = here.sentence("run", model, "--random", *option, status=2)
         assert str(missing) in line
 
 

@@ -31,6 +31,14 @@ Status fileError(const fs::path& path, std::string_view what) {
   return fail(code, "{}: {}: {}", path.string(), what, std::strerror(errno));
 }
 
+Status checkWritable(const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::is_other(status) || fs::is_character_file(status) || fs::is_fifo(status)) return {};
+  auto file = WholeFile::create(path);
+  return file ? Status() : file.error();
+}
+
 Result<WholeFile> WholeFile::create(const fs::path& path) {
   std::error_code absent;
   const fs::path resolved = fs::canonical(path, absent);

@@ -41,6 +41,10 @@ class WholeFile {
   int fd_ = -1;
 };
 
+// What create() would say now: to be asked before the long work whose result goes there. Pipes and the like
+// are not tried.
+Status checkWritable(const std::filesystem::path& path);
+
 // The error of a file that could not be read or written, by errno; codes as above.
 Status fileError(const std::filesystem::path& path, std::string_view what);
 

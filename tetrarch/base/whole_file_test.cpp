@@ -116,7 +116,11 @@ TEST_F(WholeFileTest, NamesAFolderThatIsNotThere) {
   ASSERT_FALSE(file.has_value());
   EXPECT_EQ(file.error().code(), StatusCode::kNotFound);
   EXPECT_NE(file.error().message().find(missing.string()), std::string_view::npos);
-  EXPECT_EQ(WholeFile::create(folder_).has_value(), false) << "a folder is no file";
+  EXPECT_FALSE(WholeFile::create(folder_).has_value()) << "a folder is no file";
+  EXPECT_EQ(checkWritable(missing).code(), StatusCode::kNotFound);
+  EXPECT_FALSE(checkWritable(folder_).ok());
+  EXPECT_TRUE(checkWritable(file()).ok());
+  EXPECT_EQ(entries(), 0U) << "asking left something behind";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tetrarch/api/report_json.h"
+#include "tetrarch/base/whole_file.h"
 #include "tetrarch/tools/tetrarch/command.h"
 #include "tetrarch/tools/tetrarch/console.h"
 
@@ -47,6 +48,9 @@ struct CompileCommand {
   Result<Output> run() const {
     TET_ASSIGN_OR_RETURN(CompileOptions options, model.compileOptions());
     if (!stop_after.empty()) return stopAfter(options);
+    const std::string path =
+        output.empty() ? std::filesystem::path(model.model).stem().string() + ".tet" : output;
+    TET_RETURN_IF_ERROR(checkWritable(path));  // before the work
     const auto begin = Clock::now();
     auto stages = std::make_shared<Stages>();
     options.progress = [stages, show = options.progress](const Progress& progress) {
@@ -54,8 +58,6 @@ struct CompileCommand {
       if (show) show(progress);
     };
     TET_ASSIGN_OR_RETURN(const Model compiled, Model::compile(model.model, std::move(options)));
-    const std::string path =
-        output.empty() ? std::filesystem::path(model.model).stem().string() + ".tet" : output;
     TET_RETURN_IF_ERROR(compiled.save(path));
     return describe(compiled.report(), path, stages->json(), secondsSince(begin));
   }

@@ -3,6 +3,7 @@
 
 #include "tetrarch/api/report_json.h"
 #include "tetrarch/base/npy.h"
+#include "tetrarch/base/whole_file.h"
 #include "tetrarch/tools/tetrarch/command.h"
 #include "tetrarch/tools/tetrarch/console.h"
 
@@ -19,11 +20,13 @@ struct RunCommand {
     TET_ASSIGN_OR_RETURN(auto files, keyValues(outputs, "--output"));
     TET_ASSIGN_OR_RETURN(auto references, keyValues(expected, "--expect"));
     TET_ASSIGN_OR_RETURN(CompileOptions options, model.compileOptions());
-    // What is wrong with inputs and names is said before a long compilation.
+    // What is wrong with inputs, names and places is said before a long compilation.
     TET_ASSIGN_OR_RETURN(const ModelInterface interface, describe(model.model, options));
     TET_RETURN_IF_ERROR(checkNames(interface.outputs, files));
     TET_RETURN_IF_ERROR(checkNames(interface.outputs, references));
     TET_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, tensors.read(interface.inputs));
+    for (const auto& [name, file] : files) TET_RETURN_IF_ERROR(checkWritable(file));
+    if (!trace.empty()) TET_RETURN_IF_ERROR(checkWritable(trace));
     TET_ASSIGN_OR_RETURN(Model program, openModel(model, std::move(options)));
     TET_ASSIGN_OR_RETURN(const std::vector<Tensor> results, program.run(inputs));
     Output out;
