@@ -22,6 +22,41 @@ func.func @epilogue(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>, %b: tensor<16xf32
 
 // -----
 
+// What is computed for the sum alone goes where the product is, whichever comes first.
+// CHECK-LABEL: func.func @addend
+// CHECK: %[[T:.*]] = tet.composite "task"(%arg0, %arg1, %arg2)
+// CHECK-SAME: root = "dot_general"
+// CHECK-NOT: "task"
+// CHECK: return %[[T]]
+func.func @addend(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>, %r: tensor<4x16xf32>) -> tensor<4x16xf32> {
+  %p = tet.dot_general %x, %w, batching_dims = [] x [], contracting_dims = [1] x [0]
+    : (tensor<4x8xf32>, tensor<8x16xf32>) -> tensor<4x16xf32>
+  %0 = tet.exponential %r : tensor<4x16xf32>
+  %1 = tet.add %p, %0 : tensor<4x16xf32>
+  return %1 : tensor<4x16xf32>
+}
+
+// -----
+
+// A product of bytes ends where its result is bytes again; the other product takes the sum.
+// CHECK-LABEL: func.func @two_products
+// CHECK: %[[A:.*]] = tet.composite "task"(%arg0, %arg1)
+// CHECK: -> tensor<4x16xi8>
+// CHECK: %[[B:.*]] = tet.composite "task"({{.*}}%[[A]]{{.*}})
+// CHECK: return %[[B]]
+func.func @two_products(%x: tensor<4x8xi8>, %w: tensor<8x16xi8>) -> tensor<4x16xi32> {
+  %p = tet.dot_general %x, %w, batching_dims = [] x [], contracting_dims = [1] x [0]
+    : (tensor<4x8xi8>, tensor<8x16xi8>) -> tensor<4x16xi32>
+  %b = tet.convert %p : (tensor<4x16xi32>) -> tensor<4x16xi8>
+  %t = tet.dot_general %x, %w, batching_dims = [] x [], contracting_dims = [1] x [0]
+    : (tensor<4x8xi8>, tensor<8x16xi8>) -> tensor<4x16xi32>
+  %c = tet.convert %b : (tensor<4x16xi8>) -> tensor<4x16xi32>
+  %s = tet.add %t, %c : tensor<4x16xi32>
+  return %s : tensor<4x16xi32>
+}
+
+// -----
+
 // A product has one result: what else reads it becomes a task of its own.
 // CHECK-LABEL: func.func @two_readers
 // CHECK: %[[P:.*]] = tet.composite "task"(%arg0, %arg1)

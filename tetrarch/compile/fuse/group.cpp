@@ -38,6 +38,15 @@ bool isElementwise(Operation* op) {
   return hasPayload(op) || isMoved(op) || llvm::isa<tet::TransposeOp>(op) || readsByIndex(op);
 }
 
+// A contraction ends where its result is bytes: it is small there, and integer hardware rounds once behind a
+// sum.
+bool widensBytes(Operation* op) {
+  auto convert = llvm::dyn_cast<tet::ConvertOp>(op);
+  if (!convert) return false;
+  auto from = elementOf(convert.getOperand()), to = elementOf(convert.getResult());
+  return from.isInteger(8) && to.isInteger() && to.getIntOrFloatBitWidth() > 8;
+}
+
 bool unpacksWeights(Value value) {
   auto panels = matchPanels(value);
   return panels && panels->packed.getDefiningOp<tet::ConstantOp>();
@@ -174,6 +183,7 @@ class Grouper {
     if (llvm::isa<tet::TransposeOp>(op))
       return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
     if (!hasPayload(op)) return false;  // a gather starts anew, so that what it reads from is an operand
+    if (group.kind == GroupKind::Epilogue && widensBytes(op)) return false;
     switch (group.kind) {
       case GroupKind::Rows:
         return shape == group.shape || shape == group.shape.take_front(group.row_rank);
