@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import small_models
@@ -66,6 +68,28 @@ def test_compiled_code_is_the_integer_graph(convolutions, samples, device):
         np.testing.assert_array_equal(y, reference(sample[None]))
         expected = floats(sample[None])
         assert np.linalg.norm(y - expected) < 0.1 * np.linalg.norm(expected)
+
+
+def places_with_npu(model, given):
+    """Where each task goes when the NPU gets all that it takes."""
+    tasks = tetrarch.compile(model, devices=["cpu", "npu"], measure=False, **given).report()["tasks"]
+    return {task["name"]: "cpu" if "npu says" in task["reason"] else "npu" for task in tasks}
+
+
+def test_npu_computes_the_integer_graph(convolutions, samples, tmp_path):
+    given = {"quantize": "int8", "calibration": [{"x": samples[:4]}]}
+    place = places_with_npu(convolutions, given)
+    assert list(place.values()).count("npu") >= 3
+    file = tmp_path / "place.json"
+    file.write_text(json.dumps(place))
+    program = tetrarch.compile(convolutions, devices=["cpu", "npu"], place=file, measure=False, **given)
+    reference = tetrarch.reference(convolutions, **given)
+    for sample in samples:
+        np.testing.assert_array_equal(program(sample[None]), reference(sample[None]))
+    sources = {
+        part["device"]: part["time"]["source"] for t in program.report()["tasks"] for part in t["parts"]
+    }
+    assert sources["npu"] == "modelled"  # the processor's own time, not the model's
 
 
 def test_errors_are_measured_and_kept(convolutions, samples, tmp_path):

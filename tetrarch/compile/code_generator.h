@@ -30,8 +30,8 @@ struct Task {
   std::string name;
   mlir::Block* block = nullptr;
   uint64_t hash = 0;
-  // One for each operand, or none at all: its bytes where it is a constant of the model, else empty. Borrowed.
-  // Not part of the hash: a generator whose code depends on them says so.
+  // One for each operand, or none at all: its bytes where it is a constant of the model, else empty.
+  // Borrowed. Not part of the hash: a generator whose code depends on them says so.
   std::vector<std::span<const std::byte>> constants = {};
 };
 

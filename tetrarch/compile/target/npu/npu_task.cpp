@@ -16,6 +16,24 @@ uint64_t bytesOf(mlir::Value value) {
   return static_cast<uint64_t>(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
 }
 
+// The first tensor whose elements no instruction reads or writes; null when there is none.
+mlir::Type foreignType(mlir::Block& block) {
+  std::vector<mlir::Value> tensors(block.getArguments().begin(), block.getArguments().end());
+  const mlir::ValueRange results = block.getTerminator()->getOperands();
+  tensors.insert(tensors.end(), results.begin(), results.end());
+  for (mlir::Value tensor : tensors) {
+    const mlir::Type element = mlir::cast<mlir::RankedTensorType>(tensor.getType()).getElementType();
+    if (!element.isInteger()) return element;
+  }
+  return {};
+}
+
+std::string nameOf(mlir::Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return name;
+}
+
 }  // namespace
 
 Result<TaskMemory> TaskMemory::make(const compile::Task& task) {
@@ -80,6 +98,10 @@ Result<std::unique_ptr<TaskEmitter>> readTask(const compile::Task& task, const C
   for (TaskReader reader : kReaders) {
     TET_ASSIGN_OR_RETURN(auto emitter, reader(task, config, memory));
     if (emitter) return emitter;
+  }
+  if (mlir::Type type = foreignType(*task.block)) {
+    return propagate(
+        unimplemented("it has tensors of {}, and the processor computes with integers", nameOf(type)));
   }
   return propagate(unimplemented("no NPU program computes such a task"));
 }
