@@ -3,6 +3,8 @@
 // weights are never unpacked in fact.
 #include <cstring>
 
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/compile/lower/packed.h"
 #include "tetrarch/compile/passes.h"
@@ -22,19 +24,11 @@ using Dims = llvm::SmallVector<int64_t>;
 // Fewer columns than this waste more of a panel than it wins.
 constexpr int64_t kFewestColumns = 8;
 
-// [batch, k, n] -> [batch, panels, k, 16] of elements of `size` bytes; `packed` is zero.
-void copyToPanels(const char* matrix, char* packed, int64_t batch, int64_t k, int64_t n, size_t size) {
-  const int64_t panels = (n + kPanelWidth - 1) / kPanelWidth;
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t p = 0; p < panels; ++p) {
-      const int64_t columns = std::min(kPanelWidth, n - p * kPanelWidth);
-      for (int64_t row = 0; row < k; ++row) {
-        const char* from = matrix + ((b * k + row) * n + p * kPanelWidth) * size;
-        std::memcpy(packed + ((b * panels + p) * k + row) * kPanelWidth * size, from, columns * size);
-      }
-    }
-  }
-}
+// How a right-hand side becomes panels: [batch…, k…, n] for each batch, [k…, groups * n] for each group.
+struct Packing {
+  int64_t batch_dims = 0;
+  int64_t groups = 1;  // of columns
+};
 
 int64_t product(llvm::ArrayRef<int64_t> dims) {
   int64_t result = 1;
@@ -42,22 +36,48 @@ int64_t product(llvm::ArrayRef<int64_t> dims) {
   return result;
 }
 
-Result<Tensor> packPanels(const Tensor& matrix, int64_t batch_dims) {
+// Where the elements of `count` matrices [k, n] lie.
+struct Matrices {
+  int64_t count, k, n;
+  int64_t stride, row_stride;  // from matrix to matrix and from row to row, in elements
+};
+
+Matrices matricesOf(llvm::ArrayRef<int64_t> shape, const Packing& packing) {
+  const int64_t n = shape.back(), k = product(shape.drop_front(packing.batch_dims).drop_back());
+  if (packing.groups > 1) return {packing.groups, k, n / packing.groups, n / packing.groups, n};
+  return {product(shape.take_front(packing.batch_dims)), k, n, k * n, n};
+}
+
+// To [count, panels, k, 16] of elements of `size` bytes; `packed` is zero.
+void copyToPanels(const char* from, char* packed, const Matrices& m, size_t size) {
+  const int64_t panels = (m.n + kPanelWidth - 1) / kPanelWidth;
+  for (int64_t i = 0; i < m.count; ++i) {
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t columns = std::min(kPanelWidth, m.n - p * kPanelWidth);
+      for (int64_t row = 0; row < m.k; ++row) {
+        const char* piece = from + (i * m.stride + row * m.row_stride + p * kPanelWidth) * size;
+        std::memcpy(packed + ((i * panels + p) * m.k + row) * kPanelWidth * size, piece, columns * size);
+      }
+    }
+  }
+}
+
+Result<Tensor> packPanels(const Tensor& matrix, const Packing& packing) {
   llvm::ArrayRef<int64_t> shape = matrix.shape();
-  const int64_t n = shape.back();
-  Shape packed(shape.begin(), shape.begin() + batch_dims);
-  packed.push_back((n + kPanelWidth - 1) / kPanelWidth);
-  packed.insert(packed.end(), shape.begin() + batch_dims, shape.end() - 1);
+  const Matrices matrices = matricesOf(shape, packing);
+  Shape packed(shape.begin(), shape.begin() + packing.batch_dims);
+  if (packing.groups > 1) packed.push_back(packing.groups);
+  packed.push_back((matrices.n + kPanelWidth - 1) / kPanelWidth);
+  packed.insert(packed.end(), shape.begin() + packing.batch_dims, shape.end() - 1);
   packed.push_back(kPanelWidth);
   TET_ASSIGN_OR_RETURN(Tensor result, Tensor::create(matrix.type(), std::move(packed)));
-  copyToPanels(matrix.as<char>(), result.as<char>(), product(shape.take_front(batch_dims)),
-               product(shape.drop_front(batch_dims).drop_back()), n, byteSize(matrix.type()));
+  copyToPanels(matrix.as<char>(), result.as<char>(), matrices, byteSize(matrix.type()));
   return result;
 }
 
-// slice(reshape(transpose(panels))), of the type of the matrix.
-Value unpack(mlir::OpBuilder& b, mlir::Location loc, Value panels, int64_t batch_dims,
-             mlir::RankedTensorType type) {
+// slice(reshape(transpose(panels))), of the type of the matrices.
+Value unpackMatrices(mlir::OpBuilder& b, mlir::Location loc, Value panels, int64_t batch_dims,
+                     mlir::RankedTensorType type) {
   const int64_t rank = type.getRank() + 1;
   Dims permutation;
   for (int64_t dim = 0; dim < rank; ++dim) {
@@ -72,50 +92,79 @@ Value unpack(mlir::OpBuilder& b, mlir::Location loc, Value panels, int64_t batch
   return tet::SliceOp::create(b, loc, matrix, zeros, type.getShape(), ones);
 }
 
-// How many leading dimensions of a contraction's rhs are batch dimensions; nullopt when its layout is not
-// [batch…, k…, n] or packing it is not worth it.
-std::optional<int64_t> batchDims(mlir::Operation* op) {
-  auto rhs = llvm::cast<mlir::RankedTensorType>(op->getOperand(1).getType());
-  if (rhs.getRank() == 0 || rhs.getShape().back() < kFewestColumns) return std::nullopt;
-  if (auto convolution = llvm::dyn_cast<tet::ConvolutionOp>(op)) {
-    const bool is_plain =
-        convolution.getFeatureGroupCount() == 1 && convolution.getBatchGroupCount() == 1 &&
-        static_cast<int64_t>(convolution.getKernelOutputFeatureDimension()) == rhs.getRank() - 1;
-    return is_plain ? std::optional<int64_t>(0) : std::nullopt;
-  }
-  auto dot = llvm::cast<tet::DotGeneralOp>(op);
-  auto batching = dot.getRhsBatchingDimensions();
-  const int64_t others = batching.size() + dot.getRhsContractingDimensions().size();
+// reshape(transpose(matrices)): [groups, k…, n] -> [k…, groups * n], where there are groups.
+Value unpack(mlir::OpBuilder& b, mlir::Location loc, Value panels, const Packing& packing,
+             mlir::RankedTensorType type) {
+  if (packing.groups == 1) return unpackMatrices(b, loc, panels, packing.batch_dims, type);
+  Dims shape = {packing.groups}, permutation;
+  llvm::append_range(shape, type.getShape());
+  shape.back() /= packing.groups;
+  Value matrices = unpackMatrices(b, loc, panels, 1, type.clone(shape));
+  for (int64_t dim = 1; dim < type.getRank(); ++dim) permutation.push_back(dim);
+  permutation.append({0, type.getRank()});
+  return tet::ReshapeOp::create(b, loc, tet::TransposeOp::create(b, loc, matrices, permutation),
+                                type.getShape());
+}
+
+// Of a convolution whose kernel is [spatial…, in, out]. Groups share no panel: each would waste what is left
+// of its last one.
+std::optional<Packing> packingOf(tet::ConvolutionOp op, mlir::RankedTensorType rhs) {
+  const bool ends_out = static_cast<int64_t>(op.getKernelOutputFeatureDimension()) == rhs.getRank() - 1;
+  if (op.getBatchGroupCount() != 1 || !ends_out) return std::nullopt;
+  const Packing packing{0, static_cast<int64_t>(op.getFeatureGroupCount())};
+  if (packing.groups > 1 && rhs.getShape().back() / packing.groups < kPanelWidth) return std::nullopt;
+  return packing;
+}
+
+std::optional<Packing> packingOf(tet::DotGeneralOp op, mlir::RankedTensorType rhs) {
+  auto batching = op.getRhsBatchingDimensions();
+  const int64_t others = batching.size() + op.getRhsContractingDimensions().size();
   const bool leads = llvm::all_of(llvm::enumerate(batching),
                                   [](auto it) { return it.value() == static_cast<int64_t>(it.index()); });
-  const bool ends_free = !llvm::is_contained(dot.getRhsContractingDimensions(), rhs.getRank() - 1);
+  const bool ends_free = !llvm::is_contained(op.getRhsContractingDimensions(), rhs.getRank() - 1);
   if (!leads || !ends_free || rhs.getRank() != others + 1) return std::nullopt;
-  return batching.size();
+  return Packing{static_cast<int64_t>(batching.size()), 1};
+}
+
+// Nothing when the right-hand side has another layout or packing it is not worth it.
+std::optional<Packing> packingOf(mlir::Operation* op) {
+  auto rhs = llvm::cast<mlir::RankedTensorType>(op->getOperand(1).getType());
+  if (rhs.getRank() == 0 || rhs.getShape().back() < kFewestColumns) return std::nullopt;
+  if (auto convolution = llvm::dyn_cast<tet::ConvolutionOp>(op)) return packingOf(convolution, rhs);
+  return packingOf(llvm::cast<tet::DotGeneralOp>(op), rhs);
 }
 
 struct PackPass : impl::PackPassBase<PackPass> {
+  // The constant that is packed, batch dimensions, groups.
+  using Key = std::tuple<mlir::Operation*, int64_t, int64_t>;
+
   void runOnOperation() override {
-    llvm::DenseMap<std::pair<mlir::Operation*, int64_t>, Value> unpacked;
+    llvm::MapVector<Key, Value> unpacked;
     getOperation().walk([&](mlir::Operation* op) {
       if (!llvm::isa<tet::ConvolutionOp, tet::DotGeneralOp>(op)) return;
       auto constant = op->getOperand(1).getDefiningOp<tet::ConstantOp>();
-      auto batch_dims = constant ? batchDims(op) : std::nullopt;
+      auto packing = constant ? packingOf(op) : std::nullopt;
       // A matrix that regions of control flow read stays as it is: they have no panels of their own.
-      if (!batch_dims || constant->getBlock() != op->getBlock()) return;
-      Value& value = unpacked[{constant, *batch_dims}];
-      if (!value) value = pack(constant, *batch_dims);
+      if (!packing || constant->getBlock() != op->getBlock()) return;
+      Value& value = unpacked[{constant, packing->batch_dims, packing->groups}];
+      if (!value) value = pack(constant, *packing);
       if (value) op->setOperand(1, value);
     });
+    llvm::SetVector<mlir::Operation*> packed;
+    for (const auto& [key, value] : unpacked) packed.insert(std::get<0>(key));
+    for (mlir::Operation* constant : packed) {
+      if (constant->use_empty()) constant->erase();
+    }
   }
 
-  static Value pack(tet::ConstantOp constant, int64_t batch_dims) {
+  static Value pack(tet::ConstantOp constant, const Packing& packing) {
     Result<Tensor> matrix = tet::tensorOf(constant.getValue());
     if (!matrix) return {};
-    Result<Tensor> panels = packPanels(*matrix, batch_dims);
+    Result<Tensor> panels = packPanels(*matrix, packing);
     if (!panels) return {};
     mlir::OpBuilder b(constant->getBlock(), std::next(constant->getIterator()));
     Value packed = tet::makeConstant(b, constant.getLoc(), *panels, "panels");
-    return unpack(b, constant.getLoc(), packed, batch_dims, constant.getType());
+    return unpack(b, constant.getLoc(), packed, packing, constant.getType());
   }
 };
 

@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "tetrarch/compile/fuse/group.h"
+#include "tetrarch/compile/lower/join_features.h"
 #include "tetrarch/compile/lower/lowering.h"
 #include "tetrarch/compile/passes.h"
 #include "tetrarch/graph/types.h"
@@ -61,6 +62,7 @@ mlir::LogicalResult lowerGroup(tet::CompositeOp group) {
   tet::YieldOp::create(b, results);
   // Folds, removes what nothing uses and keeps one of each constant.
   (void)mlir::applyPatternsGreedily(task.getBody(), mlir::FrozenRewritePatternSet());
+  joinFeaturesLast(task.getBody());
   group.replaceAllUsesWith(task.getResults());
   group.erase();
   return mlir::success();

@@ -48,8 +48,10 @@ bool widensBytes(Operation* op) {
 }
 
 bool unpacksWeights(Value value) {
-  auto panels = matchPanels(value);
-  return panels && panels->packed.getDefiningOp<tet::ConstantOp>();
+  auto are_weights = [](const std::optional<Panels>& panels) {
+    return panels && panels->packed.getDefiningOp<tet::ConstantOp>();
+  };
+  return are_weights(matchPanels(value)) || are_weights(matchGroupedPanels(value));
 }
 // One of the ops that turn panels of weights back into a matrix.
 bool isInPanelChain(Operation* op) {

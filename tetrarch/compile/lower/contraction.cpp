@@ -122,6 +122,14 @@ class ConvolutionNest {
     return map(exprs);
   }
 
+  // Reads [groups, k…, n], as panels store the kernel [k…, groups * n].
+  AffineMap groupedRhsMap() const {
+    llvm::SmallVector<AffineExpr> exprs = {dim(group_loop_)};
+    llvm::append_range(exprs, rhsMap().getResults().drop_back());
+    exprs.push_back(dim(feature_loop_));
+    return map(exprs);
+  }
+
   AffineMap rhsMap() const {
     llvm::SmallVector<AffineExpr> exprs(rank());
     AffineExpr feature = dim(feature_loop_);
@@ -194,6 +202,12 @@ Access convolutionInput(Lowering& lowering, tet::ConvolutionOp op, AffineMap map
   return {padTensor(b, input, low, high, interior, zero), map, {}};
 }
 
+Access convolutionKernel(Lowering& lowering, tet::ConvolutionOp op, const ConvolutionNest& loops) {
+  auto panels = loops.splitsFeatures() ? matchGroupedPanels(op.getRhs()) : std::nullopt;
+  if (panels) return {lowering.tensor(panels->packed), panelMap(loops.groupedRhsMap(), 1), {}};
+  return readPanelsOr(lowering, op.getRhs(), loops.rhsMap());
+}
+
 // Joins the dimensions (group, feature of the group).
 Value joinFeatures(Builder& b, Value sum, int64_t feature, mlir::RankedTensorType result) {
   llvm::SmallVector<mlir::ReassociationIndices> groups;
@@ -232,7 +246,7 @@ mlir::LogicalResult lowerConvolution(Lowering& lowering, tet::ConvolutionOp op) 
   ConvolutionNest loops(op);
   Nest nest{op.getLhs(), op.getRhs(), op.getResult(), {}, {}, loops.extents(), loops.parallel()};
   nest.lhs_access = convolutionInput(lowering, op, loops.lhsMap());
-  nest.rhs_access = readPanelsOr(lowering, op.getRhs(), loops.rhsMap());
+  nest.rhs_access = convolutionKernel(lowering, op, loops);
   Value sum = emit(lowering, nest);
   if (loops.splitsFeatures()) {
     sum = joinFeatures(lowering.b, sum, op.getOutputFeatureDimension(), op.getType());

@@ -1,4 +1,5 @@
 // One case an op that makes tensors (lowerings.def), and the groups that fusion makes of several.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tetrarch/compile/lower/differential.h"
@@ -56,6 +57,60 @@ TEST(Lower, Convolutions) {
                                windowAttributes("1, 1", "1, 1, 1, 1", "1, 1", "1, 1"))},
       {"bytes", convolutionText("1x3x5x5", "5x3x3x3", "1x5x5x5", "i8",
                                 windowAttributes("1, 1", "1, 1, 1, 1", "1, 1", "1, 1"))},
+  });
+}
+
+// A convolution with `groups`, constant weights, and a bias, a residual and a ReLU after it.
+struct GroupedBlock {
+  int64_t groups, in, out, kernel, size, stride;
+
+  std::string text() const {
+    const int64_t padding = kernel / 2, result_size = (size + 2 * padding - kernel) / stride + 1;
+    const std::string result = fmt::format("1x{}x{}x{}", out, result_size, result_size);
+    const std::string x = tensorText(fmt::format("1x{}x{}x{}", in, size, size), "f32"),
+                      w = tensorText(fmt::format("{}x{}x{}x{}", out, in / groups, kernel, kernel), "f32"),
+                      y = tensorText(result, "f32"), bias = tensorText(std::to_string(out), "f32");
+    const std::string convolution = fmt::format(
+        "tet.convolution %x, %w {{{}, feature_group_count = {} : i64, input_batch_dimension = 0 : i64,"
+        " input_feature_dimension = 1 : i64, input_spatial_dimensions = array<i64: 2, 3>,"
+        " kernel_input_feature_dimension = 1 : i64, kernel_output_feature_dimension = 0 : i64,"
+        " kernel_spatial_dimensions = array<i64: 2, 3>, output_batch_dimension = 0 : i64,"
+        " output_feature_dimension = 1 : i64, output_spatial_dimensions = array<i64: 2, 3>}}",
+        windowAttributes(fmt::format("{}, {}", stride, stride), fmt::format("{0}, {0}, {0}, {0}", padding),
+                         "1, 1", "1, 1"),
+        groups);
+    return fmt::format(R"(func.func @main(%x: {0}, %b: {1}, %r: {2}) -> {2} {{
+      %w = tet.constant dense<"0x{3}"> : {4}
+      %c = {5} : ({0}, {4}) -> {2}
+      %bb = tet.broadcast_in_dim %b, dims = [1] : ({1}) -> {2}
+      %s = tet.add %c, %bb : {2}
+      %t = tet.add %s, %r : {2}
+      %zero = tet.constant dense<0.0> : {2}
+      %y = tet.maximum %t, %zero : {2}
+      return %y : {2} }})",
+                       x, bias, y, weights(), w, convolution);
+  }
+
+ private:
+  // Little-endian floats in [-1, 1), as hexadecimal digits.
+  std::string weights() const {
+    const Tensor tensor =
+        randomTensor(ElementType::F32, {out, in / groups, kernel, kernel}, -1, 1, static_cast<uint32_t>(out));
+    std::string digits;
+    for (size_t i = 0; i < tensor.bytes(); ++i) digits += fmt::format("{:02X}", tensor.as<uint8_t>()[i]);
+    return digits;
+  }
+};
+
+TEST(Lower, GroupedBlocks) {
+  checkAgainstInterpreter({
+      {"resnext_stride", GroupedBlock{2, 32, 64, 3, 9, 2}.text()},  // two whole panels a group
+      {"resnext", GroupedBlock{4, 64, 64, 3, 6, 1}.text()},         // one
+      {"shufflenet", GroupedBlock{3, 36, 72, 1, 7, 1}.text()},      // one and a half
+      {"odd", GroupedBlock{2, 6, 38, 3, 5, 1}.text()},              // one and some
+      {"narrow", GroupedBlock{8, 32, 32, 3, 6, 1}.text()},          // none
+      {"multiplier", GroupedBlock{5, 5, 10, 3, 6, 1}.text()},       // depthwise, two results a channel
+      {"one_pixel", GroupedBlock{2, 40, 64, 1, 1, 1}.text()},
   });
 }
 

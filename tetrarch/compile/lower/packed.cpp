@@ -33,7 +33,33 @@ std::optional<int64_t> panelsMove(llvm::ArrayRef<int64_t> permutation) {
   return batch;
 }
 
+// [groups, k…, n] -> [k…, groups, n].
+bool movesGroups(llvm::ArrayRef<int64_t> permutation) {
+  const int64_t rank = permutation.size();
+  for (int64_t dim = 0; dim < rank; ++dim) {
+    const int64_t expected = dim == rank - 1 ? dim : dim == rank - 2 ? 0 : dim + 1;
+    if (permutation[dim] != expected) return false;
+  }
+  return rank >= 2;
+}
+
+// A reshape […, groups, n] -> […, groups * n].
+bool joinsGroups(tet::ReshapeOp reshape) {
+  auto from = shapeOf(reshape.getOperand()), to = shapeOf(reshape.getResult());
+  return from.size() >= 2 && from.size() == to.size() + 1 && from.drop_back(2) == to.drop_back() &&
+         to.back() == from[from.size() - 2] * from.back();
+}
+
 }  // namespace
+
+std::optional<Panels> matchGroupedPanels(Value value) {
+  auto reshape = value.getDefiningOp<tet::ReshapeOp>();
+  if (!reshape || !joinsGroups(reshape)) return std::nullopt;
+  auto transpose = reshape.getOperand().getDefiningOp<tet::TransposeOp>();
+  if (!transpose || !movesGroups(transpose.getPermutation())) return std::nullopt;
+  auto panels = matchPanels(transpose.getOperand());
+  return panels && panels->batch_dims == 1 ? panels : std::nullopt;
+}
 
 std::optional<Panels> matchPanels(Value value) {
   if (auto slice = value.getDefiningOp<tet::SliceOp>()) {
