@@ -1,13 +1,13 @@
 """The families of networks that Tetrarch is made for, each beside ONNX Runtime: the same file, the same inputs.
 
     python -m examples.families                        the small ones of the tests
-    python -m examples.families --full                 with the published sizes; the largest wants over 16 GB of memory
+    python -m examples.families --full                 with the published sizes; the largest takes 8 GB to compile
     python -m examples.families --full bert-base gpt2  only these
     python -m examples.families --list
 
-Prints a table (--page FILE writes it as a page): tasks, seconds to compile, CPU seconds of a call by each (all
-threads together, so that what else the machine does hardly counts), and the largest difference of any output
-as a share of that output's largest value.
+Prints a table: tasks, seconds to compile, CPU seconds of a call by each (all threads together, so that what else the
+machine does hardly counts), and the largest difference of any output as a share of that output's largest value.
+--page FILE puts the rows into a page; those of networks that were not named stay there as they are.
 """
 
 from __future__ import annotations
@@ -130,13 +130,38 @@ def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def page(rows: Sequence[Row]) -> str:
-    lines = [line(HEADER), line(["---"] * 2 + ["---:"] * 5), *(line(row.cells()) for row in rows)]
+def rows_in(page: Path) -> dict[str, list[str]]:
+    """The lines of a page's table by network, in its order; an error when another machine's are there."""
+    if not page.exists():
+        return {}
+    text = page.read_text(encoding="utf-8")
+    if machine_line(machine()) not in text:
+        raise SystemExit(f"{page}: its rows were measured on another machine; remove it to begin anew")
+    table: dict[str, list[str]] = {}
+    for row in (found for found in text.splitlines() if found.startswith("| ")):
+        table.setdefault(row.split("|")[1].strip(), []).append(row)
+    return {name: rows for name, rows in table.items() if name not in (HEADER[0], "---")}
+
+
+def page(table: dict[str, list[str]]) -> str:
+    """The table as a page, its rows in the order of FULL."""
+    order = [network.name for network in FULL]
+    rows = [row for name in sorted(table, key=order.index) for row in table[name]]
+    missing = [name for name in order if name not in table]
+    lines = [line(HEADER), line(["---"] * 2 + ["---:"] * 5), *rows]
+    if missing:
+        lines += [
+            "",
+            f"Not measured here: {', '.join(missing)}; the tests run all networks with fewer channels.",
+        ]
     return f"""# Families of networks
 
 Networks with their published sizes and weights from a seed, compiled for the CPU and run beside ONNX Runtime.
 Made by `python -m examples.families --full --page docs/model-families.md`; all figures measured, on
-{machine_line(machine())}. CPU time is that of all threads together.
+{machine_line(machine())}. CPU time is that of all threads
+together, the least of the calls of three seconds. Other programs shared the cores meanwhile; the two of a row ran one
+after the other, so compare them with each other. `prompt` and `first` are calls with an empty key-value cache, `next`
+those of one token with the cache that was given back.
 
 {chr(10).join(lines)}
 """
@@ -149,8 +174,10 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="of the networks; all of them by default")
     parser.add_argument("--full", action="store_true", help="the published sizes")
     parser.add_argument("--list", action="store_true", help="print the names")
-    parser.add_argument("--page", type=Path, help="also write the table there, as Markdown")
+    parser.add_argument("--page", type=Path, help="also put the rows into this page; needs --full")
     options = parser.parse_args()
+    if options.page and not options.full:
+        parser.error("a page has the published sizes; give --full as well")
     networks = {network.name: network for network in (FULL if options.full else SMALL)}
     if unknown := set(options.names) - set(networks):
         parser.error(f"no network {', '.join(sorted(unknown))}; there are {', '.join(networks)}")
@@ -158,13 +185,14 @@ def main() -> None:
         print("\n".join(networks))
         return
     print(line(HEADER))
-    rows = []
+    table = rows_in(options.page) if options.page else {}
     for name in options.names or networks:
+        table[name] = []
         for row in rows_of(networks[name]):
-            print(line(row.cells()), flush=True)
-            rows.append(row)
-    if options.page:
-        options.page.write_text(page(rows), encoding="utf-8")
+            table[name].append(line(row.cells()))
+            print(table[name][-1], flush=True)
+        if options.page:
+            options.page.write_text(page(table), encoding="utf-8")
 
 
 if __name__ == "__main__":
