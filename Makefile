@@ -68,4 +68,4 @@ wheel: setup  ## build the Python wheel into dist/ and try it in an environment 
 	@python scripts/wheel.py
 
 clean:  ## remove what was built, keep .venv
-	rm -rf build build-light build-asan build-tsan build-wheel dist
+	rm -rf build build-light build-asan build-asan-light build-tsan build-wheel dist
