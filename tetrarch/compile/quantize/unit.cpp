@@ -307,6 +307,23 @@ std::optional<Tensor> constantOf(Value value) {
   return results ? std::optional(results->front()) : std::nullopt;
 }
 
+namespace {
+
+// The numbers of a tensor that differ along `dim` alone: small broadcasts are computed when importing.
+std::vector<double> numbersOfSpread(const Tensor& tensor, int64_t dim) {
+  const int64_t extent = tensor.shape()[dim];
+  int64_t inner = 1;
+  for (size_t d = dim + 1; d < tensor.shape().size(); ++d) inner *= tensor.shape()[d];
+  std::vector<double> numbers;
+  for (int64_t i = 0; i < extent; ++i) numbers.push_back(tensor.getDouble(i * inner));
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    if (tensor.getDouble(i) != numbers[i / inner % extent]) return {};
+  }
+  return numbers;
+}
+
+}  // namespace
+
 std::vector<double> numbersAlong(Value value, int64_t dim) {
   llvm::ArrayRef<int64_t> dims;
   Value constant = value;
@@ -315,6 +332,9 @@ std::vector<double> numbersAlong(Value value, int64_t dim) {
     dims = broadcast.getBroadcastDimensions();
   } else if (auto number = splatNumber(value)) {
     return {*number};
+  } else if (auto tensor = value.getDefiningOp<ConstantOp>() ? constantOf(value) : std::nullopt;
+             tensor && dim < static_cast<int64_t>(tensor->shape().size())) {
+    return numbersOfSpread(*tensor, dim);
   } else {
     return {};
   }
