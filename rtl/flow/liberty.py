@@ -6,6 +6,7 @@ Liberty: https://people.eecs.berkeley.edu/~alanmi/publications/other/liberty07_0
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import re
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ import numpy as np
 from liberty.parser import parse_liberty
 from liberty.types import Group
 
+# Kinds of timing that are delays; the others constrain.
+_DELAYS = ("combinational", "combinational_rise", "combinational_fall", "rising_edge", "falling_edge")
 _UNITS = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 
 
@@ -41,23 +44,40 @@ class Table:
 
     axes: list[np.ndarray]
     values: np.ndarray
+    _plain: tuple[list, list] | None = None  # the same as lists, which one point is found faster in
+
+    def beyond(self, slew: float, load: float) -> float:
+        """Bilinear, extended beyond the borders as timing analysers do: of a heavy load, a long delay."""
+        if self._plain is None:
+            self._plain = ([axis.tolist() for axis in self.axes], self.values.tolist())
+        axes, values = self._plain
+        if len(axes) == 2 and len(axes[0]) > 1:
+            i, share = _place(axes[0], slew)
+            j, across = _place(axes[1], load)
+            low = values[i][j] + (values[i][j + 1] - values[i][j]) * across
+            high = values[i + 1][j] + (values[i + 1][j + 1] - values[i + 1][j]) * across
+            return low + (high - low) * share
+        if len(axes) == 2:  # over the load alone
+            j, across = _place(axes[1], load)
+            return values[0][j] + (values[0][j + 1] - values[0][j]) * across
+        if len(axes) == 1 and len(axes[0]) > 1:
+            i, share = _place(axes[0], slew)
+            return values[i] + (values[i + 1] - values[i]) * share
+        return float(self.values.flat[0])
 
     def at(self, slew: float, load: float) -> float:
         """Bilinear, clamped at the borders: a table is not trusted outside what was characterised."""
-        result = self.values
-        for axis, point in zip(self.axes, (slew, load), strict=False):
-            result = _interpolate(axis, result, point)
-        return float(result)
+        within = [
+            min(max(point, float(axis[0])), float(axis[-1]))
+            for axis, point in zip(self.axes, (slew, load), strict=False)
+        ]
+        return self.beyond(*within, *(0.0,) * (2 - len(within)))
 
 
-def _interpolate(axis: np.ndarray, values: np.ndarray, point: float) -> np.ndarray:
-    """Along the first dimension of `values`."""
-    point = float(np.clip(point, axis[0], axis[-1]))
-    i = int(np.clip(np.searchsorted(axis, point) - 1, 0, max(0, len(axis) - 2)))
-    if len(axis) == 1:
-        return values[0]
-    share = (point - axis[i]) / (axis[i + 1] - axis[i])
-    return values[i] * (1 - share) + values[i + 1] * share
+def _place(axis: list[float], point: float) -> tuple[int, float]:
+    """The interval that holds the point, or the one nearest to it, and how far along it lies."""
+    i = min(max(bisect.bisect_right(axis, point) - 1, 0), len(axis) - 2)
+    return i, (point - axis[i]) / (axis[i + 1] - axis[i])
 
 
 @dataclass
@@ -74,6 +94,17 @@ class Energy:
 
 
 @dataclass
+class Arc:
+    """Delay and slew of an output as one input changes. A missing table is an edge that the arc does not have."""
+
+    related: str
+    inverts: bool | None  # None: either edge of the input may cause either edge of the output
+    from_clock: bool
+    delay: tuple[Table | None, Table | None]  # rise, fall
+    slew: tuple[Table | None, Table | None]
+
+
+@dataclass
 class Pin:
     name: str
     direction: str
@@ -82,6 +113,7 @@ class Pin:
     energy: Energy = field(default_factory=Energy)
     setup: list[Table] = field(default_factory=list)
     from_clock: list[Table] = field(default_factory=list)
+    arcs: list[Arc] = field(default_factory=list)
 
 
 @dataclass
@@ -120,20 +152,8 @@ class Library:
         slew = float(np.median([library.slew for library in libraries]))
         return cls(libraries[0].name, libraries[0].voltage, cells, slew)
 
-    def flip_flop_overhead(self, used: Iterable[str]) -> float:
-        """Seconds of a cycle that the slowest of these flip-flops takes: clock to output, and setup."""
-        worst = 0.0
-        for cell in (self.cells[name] for name in used):
-            load = 4 * float(
-                np.mean([pin.capacitance for pin in cell.pins.values() if pin.capacitance] or [0])
-            )
-            out = [t.at(self.slew, load) for pin in cell.pins.values() for t in pin.from_clock]
-            setup = [t.at(self.slew, self.slew) for pin in cell.pins.values() for t in pin.setup]
-            worst = max(worst, max(out, default=0.0) + max(setup, default=0.0))
-        return worst
 
-
-class _Reader:
+class Reader:
     """One Liberty file."""
 
     def __init__(self, group: Group):
@@ -210,6 +230,22 @@ class _Reader:
         elif kind in ("rising_edge", "falling_edge"):
             for name in ("cell_rise", "cell_fall"):
                 pin.from_clock += [self.table(table, self.time) for table in arc.get_groups(name)]
+        if kind in _DELAYS:
+            self.arc(arc, kind, pin)
+
+    def arc(self, group: Group, kind: str, pin: Pin) -> None:
+        def edges(what: str) -> tuple[Table | None, Table | None]:
+            rise, fall = (group.get_groups(what.format(edge)) for edge in ("rise", "fall"))
+            return (
+                self.table(rise[0], self.time) if rise else None,
+                self.table(fall[0], self.time) if fall else None,
+            )
+
+        sense = {"positive_unate": False, "negative_unate": True}.get(_text(group.get("timing_sense", "")))
+        for related in _text(group.get("related_pin", "")).split():
+            pin.arcs.append(
+                Arc(related, sense, kind.endswith("edge"), edges("cell_{}"), edges("{}_transition"))
+            )
 
 
 def _numbers(value: object) -> list[float]:
@@ -226,7 +262,7 @@ def _read(path: Path) -> Library:
         raise LibraryError(f"{path}: {error.strerror}") from error
     except Exception as error:  # the parser's own errors have no common base
         raise LibraryError(f"{path}: this is no Liberty file: {str(error).splitlines()[0]}") from error
-    reader = _Reader(group)
+    reader = Reader(group)
     cells = {cell.name: cell for cell in map(reader.cell, group.get_groups("cell"))}
     if not cells:
         raise LibraryError(f"{path}: the library has no cells")

@@ -6,13 +6,12 @@ energy of that pin at a typical slew and the net's load. Nets have the capacitan
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rtl.flow.activity import Activity
 from rtl.flow.liberty import Library
-from rtl.flow.synthesis import Netlist
+from rtl.flow.netlist import Gates
 
 
 @dataclass
@@ -35,66 +34,69 @@ class Energy:
         return self.nets + self.cells + self.clock
 
 
-def measure(netlist: Netlist, library: Library, activity: Activity) -> Energy:
-    """The energy of `activity`, which is of this very netlist."""
-    module = _top(json.loads(netlist.json.read_text(encoding="utf-8")))
-    nets = _nets(module, library)
-    toggles = _toggles(module, activity)
-    clocks = _clock_nets(module, library)
-    energy = Energy(0.0, 0.0, 0.0, sum(library.cells[c].leakage * n for c, n in netlist.cells.items()))
-    for number, net in nets.items():
-        count = toggles.get(number, 0)
-        wire = count * net.capacitance * library.voltage**2 / 2
-        inside = count * sum(
-            library.cells[cell].pins[pin].energy.mean(library.slew, net.capacitance) for cell, pin in net.pins
-        )
-        if number in clocks:
-            energy.clock += wire + inside
-        else:
-            energy.nets += wire
-            energy.cells += inside
-    return energy
+class Meter:
+    """What each net of one netlist takes at each transition, worked out once for many simulations."""
+
+    def __init__(self, gates: Gates, library: Library):
+        self.leakage = sum(library.cells[c.type].leakage for c in gates.cells if c.type in library.cells)
+        self.names = _names(gates)
+        self.nets: dict[
+            int, tuple[float, float, bool]
+        ] = {}  # of the net itself, inside cells, whether of a clock
+        clocks = _clock_nets(gates, library)
+        for number, net in _nets(gates, library).items():
+            wire = net.capacitance * library.voltage**2 / 2
+            inside = sum(
+                library.cells[cell].pins[pin].energy.mean(library.slew, net.capacitance)
+                for cell, pin in net.pins
+            )
+            self.nets[number] = (wire, inside, number in clocks)
+
+    def read(self, toggles: Mapping[str, int]) -> Energy:
+        """The energy of transitions, by the names of nets."""
+        energy = Energy(0.0, 0.0, 0.0, self.leakage)
+        for number, (wire, inside, clock) in self.nets.items():
+            count = toggles.get(self.names.get(number, ""), 0)
+            if clock:
+                energy.clock += count * (wire + inside)
+            else:
+                energy.nets += count * wire
+                energy.cells += count * inside
+        return energy
 
 
-def _top(netlist: dict) -> dict:
-    modules = netlist["modules"].values()
-    return next(module for module in modules if int(module.get("attributes", {}).get("top", "0"), 2))
-
-
-def _nets(module: dict, library: Library) -> dict[int, Net]:
+def _nets(gates: Gates, library: Library) -> dict[int, Net]:
     nets: dict[int, Net] = defaultdict(Net)
-    for cell in module["cells"].values():
-        if cell["type"] not in library.cells:
+    for cell in gates.cells:
+        if cell.type not in library.cells:
             continue
-        for name, bits in cell["connections"].items():
-            pin = library.cells[cell["type"]].pins[name]
+        for name, bits in cell.nets.items():
+            pin = library.cells[cell.type].pins[name]
             for bit in bits:
                 if not isinstance(bit, int):  # a constant
                     continue
-                nets[bit].pins.append((cell["type"], name))
+                nets[bit].pins.append((cell.type, name))
                 if pin.direction == "input":
                     nets[bit].capacitance += pin.capacitance
     return nets
 
 
-def _toggles(module: dict, activity: Activity) -> dict[int, int]:
-    """By the net's number: several names are one net."""
-    toggles: dict[int, int] = {}
-    for name, net in module["netnames"].items():
+def _names(gates: Gates) -> dict[int, str]:
+    """Of each net the name under which simulation counts it: several names are one net, and the last one counts."""
+    names: dict[int, str] = {}
+    for name, net in gates.names.items():
         for i, bit in enumerate(net["bits"]):
-            index = i + net.get("offset", 0)
-            count = activity.toggles.get(name if len(net["bits"]) == 1 else f"{name}[{index}]")
-            if count is not None and isinstance(bit, int):
-                toggles[bit] = count
-    return toggles
+            if isinstance(bit, int):
+                names[bit] = name if len(net["bits"]) == 1 else f"{name}[{i + net.get('offset', 0)}]"
+    return names
 
 
-def _clock_nets(module: dict, library: Library) -> set[int]:
+def _clock_nets(gates: Gates, library: Library) -> set[int]:
     """Nets at the clock pins of flip-flops and clock gates."""
     clocks = set()
-    for cell in module["cells"].values():
-        known = library.cells.get(cell["type"])
-        for name, bits in cell["connections"].items():
+    for cell in gates.cells:
+        known = library.cells.get(cell.type)
+        for name, bits in cell.nets.items():
             if known and (name in known.clock.strip("()!") or (known.gates_clock and "CLK" in name.upper())):
                 clocks.update(bit for bit in bits if isinstance(bit, int))
     return clocks

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from rtl.flow.designs import Design
+from rtl.flow.designs import DESIGNS, MEMORY, RTL, Design, Memory
 from rtl.flow.liberty import Library
 
 # Mapping, then sizing for speed under the library's own delays; `stime` is the timing that is reported.
-ABC = "strash;ifraig;scorr;dc2;fraig;dch -f;map -B 0.9;topo;buffer -c;upsize;dnsize;stime -p"
+ABC = "strash;ifraig;scorr;dc2;fraig;dch -f;map -B 0.9;topo;buffer -p -N 16;buffer -c;upsize;dnsize;stime -p"
 # Flip-flops that share an enable get a clock gate when there are at least so many.
 SMALLEST_GATED_GROUP = 4
 
@@ -26,7 +26,8 @@ class SynthesisError(RuntimeError):
 
 @dataclass
 class Netlist:
-    """A design of library cells. Delay and depth are of the longest path between registers, without wires."""
+    """A design of library cells. Delay and depth are what ABC says of its longest path; of a design with parts, they are of
+    what is not in them."""
 
     design: Design
     cells: dict[str, int]  # how often each cell is used
@@ -37,11 +38,9 @@ class Netlist:
 
     def area(self, library: Library) -> float:
         """Square micrometres, cells side by side."""
-        return sum(library.cells[cell].area * count for cell, count in self.cells.items())
-
-    def period(self, library: Library) -> float:
-        """Seconds: the longest path and the flip-flop that begins and ends it."""
-        return self.delay + library.flip_flop_overhead(c for c in self.cells if library.cells[c].is_flip_flop)
+        return sum(
+            library.cells[cell].area * count for cell, count in self.cells.items() if cell in library.cells
+        )
 
 
 def tool() -> str:
@@ -49,48 +48,96 @@ def tool() -> str:
 
 
 def synthesise(design: Design, library: Library, files: list[Path], folder: Path) -> Netlist:
-    """The netlist in `folder`. `files` are the library's Liberty files, unpacked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    verilog, netlist = folder / "netlist.v", folder / "netlist.json"
-    abc = folder / "abc.script"
-    abc.write_text(ABC + "\n", encoding="utf-8")
-    liberty = " ".join(f"-liberty {file}" for file in files)
-    parameters = " ".join(f"-G{name}={value}" for name, value in design.parameters)
-    sources = design.sources()
-    if missing := [str(file) for file in sources if not file.exists()]:
-        raise SynthesisError(f"{missing[0]} is missing; `make build` makes it")
-    gate = clock_gate(library)
-    commands = [
-        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} -I {sources[1].parent} "
-        + " ".join(map(str, sources)),
-        f"synth -booth -top {design.top}",
-        f"clockgate -pos {gate} -min_net_size {SMALLEST_GATED_GROUP}" if gate else "",
-        "flatten",
-        f"dfflibmap {liberty}",
-        "opt",
-        f"abc {liberty} -script {abc}",
+    """The netlist in `folder`, beside those of its parts. `files` are the library's Liberty files, unpacked."""
+    folder = folder.absolute()
+    parts = [(DESIGNS[name], synthesise(DESIGNS[name], library, files, folder)) for name in design.parts]
+    here = folder / design.name
+    verilog, netlist, mapped = here / "netlist.v", here / "netlist.json", here / "mapped.il"
+    if not mapped.exists():  # it does for a part that another design has, too
+        here.mkdir(parents=True, exist_ok=True)
+        (here / "abc.script").write_text(ABC + "\n", encoding="utf-8")
+        unfinished = here / "unfinished.il"
+        _yosys("map", [*_mapping(design, library, files, here), f"write_rtlil {unfinished}"], here)
+        unfinished.rename(mapped)
+    if not netlist.exists():
+        modules = {part.top: made.verilog.with_name("mapped.il") for part, made in parts}
+        _yosys("link", _linking(mapped, modules, netlist, verilog), here)
+    delay, depth = critical_path((here / "map.log").read_text(encoding="utf-8", errors="replace"))
+    cells = count_cells(netlist, library, design.memories)
+    return Netlist(design, cells, delay, depth, verilog, netlist)
+
+
+def _linking(mapped: Path, modules: dict[str, Path], netlist: Path, verilog: Path) -> list[str]:
+    """Puts the parts where they are used and makes one module of all."""
+    commands = [f"read_rtlil {mapped}"]
+    for module, made in modules.items():
+        commands += [f"delete ={module}", f"read_rtlil {made}", f"setattr -mod -unset top {module}"]
+    return [
+        *commands,
+        "setattr -mod -unset keep_hierarchy *",
+        "flatten -noscopeinfo",
         "clean -purge",
         "rename -top gates",
-        "rename -enumerate -pattern net%_ w:$*",  # names that Verilog, SAIF and JSON spell alike
+        "rename -enumerate -pattern net%_ w:* x:* %d",  # names that Verilog, SAIF and JSON spell alike
         f"write_json {netlist}",
         f"write_verilog -noattr -noexpr {verilog}",
     ]
-    delay, depth = critical_path(_yosys(commands, folder))
-    return Netlist(design, count_cells(netlist, library), delay, depth, verilog, netlist)
 
 
-def _yosys(commands: list[str], folder: Path) -> str:
-    """What Yosys prints over these commands. In a process of its own, since an error ends it."""
-    script, log = folder / "synthesis.ys", folder / "yosys.log"
+def _mapping(design: Design, library: Library, files: list[Path], here: Path) -> list[str]:
+    """From the sources to cells of the library; what is kept apart is a module still."""
+    sources = design.sources()
+    if missing := [str(file) for file in sources if not file.exists()]:
+        raise SynthesisError(f"{missing[0]} is missing; `make build` makes it")
+    liberty = " ".join(f"-liberty {file}" for file in files)
+    parameters = " ".join(f"-G{name}={value}" for name, value in design.parameters)
+    apart = [DESIGNS[name].top for name in design.parts] + [MEMORY]
+    boxes = " ".join(f"--blackboxed-module {name}" for name in apart)
+    kept = " ".join(f"{name}* {name}$*" for name in design.kept)
+    gate = clock_gate(library)
+    return [
+        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} {boxes} -I {RTL / 'npu'} "
+        + ("--keep-hierarchy " if kept else "")
+        + " ".join(map(str, sources)),
+        *_memories(design, here),
+        f"setattr -mod -set keep_hierarchy 1 {kept}" if kept else "",
+        "flatten",
+        f"synth -booth -top {design.top}",
+        f"clockgate -pos {gate} -min_net_size {SMALLEST_GATED_GROUP}" if gate else "",
+        f"dfflibmap {liberty}",
+        "opt",
+        f"abc {liberty} -script {here / 'abc.script'}",
+        "clean -purge",
+    ]
+
+
+def _memories(design: Design, here: Path) -> list[str]:
+    """Makes a cell type of each size of memory: as one type with parameters all would get the ports of the first."""
+    if not design.memories:
+        return []
+    boxes = here / "memories.v"
+    boxes.write_text("\n".join(memory.black_box() for memory in design.memories), encoding="utf-8")
+    commands = [f"delete ={MEMORY}", f"read_verilog -lib {boxes}"]
+    for memory in design.memories:
+        chosen = f"t:{MEMORY} r:Width={memory.width} %i r:Depth={memory.rows} %i"
+        commands.append(f"chtype -set {memory.cell} {chosen}")
+    return [
+        *commands,
+        *(f"setparam -unset Width -unset Depth -unset AddrW t:{memory.cell}" for memory in design.memories),
+    ]
+
+
+def _yosys(step: str, commands: list[str], folder: Path) -> None:
+    """Runs these commands, in a process of its own, since an error ends it. What Yosys prints lies in `step`.log."""
+    script, log = folder / f"{step}.ys", folder / f"{step}.log"
     script.write_text("\n".join(filter(None, commands)) + "\n", encoding="utf-8")
     program = f"from pyosys import libyosys; libyosys.run_pass('script {script}', libyosys.Design())"
     with open(log, "w", encoding="utf-8") as out:
         done = subprocess.run([sys.executable, "-c", program], stdout=out, stderr=subprocess.STDOUT)
-    text = log.read_text(encoding="utf-8", errors="replace")
     if done.returncode != 0:
+        text = log.read_text(encoding="utf-8", errors="replace")
         errors = [line for line in text.splitlines() if "error" in line.lower()]
         raise SynthesisError(f"Yosys failed on {folder.name}: {(errors or ['no message'])[-1]}")
-    return text
 
 
 def clock_gate(library: Library) -> str:
@@ -116,13 +163,13 @@ def critical_path(timing: str) -> tuple[float, int]:
     return float(delay[1]) * 1e-12, max(map(int, steps), default=0)
 
 
-def count_cells(netlist: Path, library: Library) -> dict[str, int]:
+def count_cells(netlist: Path, library: Library, memories: tuple[Memory, ...] = ()) -> dict[str, int]:
     """Of the top module. What is no cell of the library was not mapped, which is an error."""
     modules = json.loads(netlist.read_text(encoding="utf-8"))["modules"]
     top = next(module for module in modules.values() if int(module.get("attributes", {}).get("top", "0"), 2))
     cells = collections.Counter(
         cell["type"] for cell in top["cells"].values() if not cell["type"].startswith("$scopeinfo")
     )
-    if strange := sorted(set(cells) - set(library.cells)):
+    if strange := sorted(set(cells) - set(library.cells) - {memory.cell for memory in memories}):
         raise SynthesisError(f"{', '.join(strange)} was not mapped to the library {library.name}")
     return dict(cells)

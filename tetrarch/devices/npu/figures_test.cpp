@@ -1,5 +1,6 @@
 #include "tetrarch/devices/npu/figures.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tetrarch/abi/device.h"
@@ -17,6 +18,29 @@ TEST(NpuFigures, TheBuildCarriesThemForEveryConfiguration) {
       EXPECT_FALSE(figures->node.empty());
     }
   }
+}
+
+TEST(NpuFigures, EnergiesAreThoseOfTheActivity) {
+  std::string classes;
+  for (int i = 0; i < kEnergyClasses; ++i) {
+    classes +=
+        fmt::format(R"({}"{}": {})", i ? ", " : "", energyClassName(static_cast<EnergyClass>(i)), i + 1);
+  }
+  const auto json = [&](const std::string& table) {
+    return fmt::format(R"({{"figures": [{{"side": 16, "kind": "int8", "clock_hz": 1, "source": "modelled",
+                        "energy": {{"leakage_watts": 0.25, "relu": {{{}}}}}}}]}})",
+                       table);
+  };
+  auto figures = parseFigures(json(classes), "f.json", Config(), "relu");
+  ASSERT_TRUE(figures) << figures.error().message();
+  EXPECT_TRUE(figures->energies.known);
+  EXPECT_EQ(figures->energies.leakage_watts, 0.25);
+  EXPECT_EQ(figures->energies.joules.front(), 1);
+  EXPECT_EQ(figures->energies.joules.back(), kEnergyClasses);
+  EXPECT_EQ(parseFigures(json(classes), "f.json", Config(), "random").error().message(),
+            "f.json: a row has energies and none for the activity 'random'");
+  EXPECT_EQ(parseFigures(json(R"("cycle": 1)"), "f.json", Config(), "relu").error().message(),
+            "f.json: the energies for 'relu' lack joules of 'instruction'");
 }
 
 TEST(NpuFigures, BadFilesAreRefused) {

@@ -73,6 +73,7 @@ Status NpuModule::add(const Config& config, ProgramEntry entry) {
       return internalError("stream {} passed the verifier and ends with '{}'", kernel.streams.size(),
                            causeText(stream.timing.cause));
     }
+    stream.energy = energyUnits(config, stream.instructions, stream.timing);
     kernel.streams.push_back(std::move(stream));
   }
   return {};

@@ -8,6 +8,7 @@
 
 #include "tetrarch/abi/npu_program.h"
 #include "tetrarch/devices/hosted/hosted.h"
+#include "tetrarch/devices/npu/energy.h"
 #include "tetrarch/devices/npu/state.h"
 #include "tetrarch/devices/npu/timing.h"
 
@@ -24,6 +25,7 @@ struct Stream {
   std::vector<Word> words;
   std::vector<Instruction> instructions;
   Timing timing;
+  EnergyUnits energy;
   std::vector<Window> windows;  // by `begin`: what of it the RTL runs too
 };
 

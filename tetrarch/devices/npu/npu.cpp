@@ -7,8 +7,11 @@
 // module's streams, drawn by "check_seed" and of about "check_cycles" cycles each, run in the RTL too
 // whenever their stream runs, and a bit or cycle that differs is an error. "rtl" is the folder with the RTL's
 // libraries. An RTL that hangs loses the device. "progress" is a file that gets a line with its cycles for
-// each stream or window that the RTL has run.
+// each stream or window that the RTL has run. "activity" ("random", "relu", "idle") is how busy the data is
+// that modelled energy is for; the energy is that of all programs so far, DRAM and leakage in it, without
+// what the processor takes while it has nothing to run.
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <limits>
 #include <mutex>
@@ -93,7 +96,8 @@ class NpuDevice : public tet_device {
     info.format_count = 1;
     info.formats = kFormats;
     info.from_host = info.to_host = {{kUnknown, TET_MODELLED, 0}, {kUnknown, TET_MODELLED, 0}};
-    info.idle_watts = info.busy_watts = {kUnknown, TET_MODELLED, 0};
+    info.idle_watts = {idleWatts(), TET_MODELLED, 0};
+    info.busy_watts = {kUnknown, TET_MODELLED, 0};
     info.counter_count = std::size(kCounters);
     std::ranges::copy(kCounters, info.counter_names);
   }
@@ -120,6 +124,11 @@ class NpuDevice : public tet_device {
     return {};
   }
 
+  Result<tet_figure> joules() override {
+    if (!figures_.energies.known) return unimplemented("the figures of this processor have no energies");
+    return tet_figure{joules_.load(), TET_MODELLED, 0};
+  }
+
  private:
   Status run(const hosted::Launch& launch) {
     const int64_t begin_ns = nowNs();
@@ -138,6 +147,8 @@ class NpuDevice : public tet_device {
             fmt::format("task {}: stream {}", kernel.symbol, &stream - kernel.streams.data()));
       }
     }
+    for (const Stream& stream : streams)
+      joules_ += joulesOf(stream.energy, figures_.energies, seconds(stream));
     if (launch.receipt) {
       hosted::stamp(launch.receipt, begin_ns, nowNs());
       sign(streams, tally, *launch.receipt);
@@ -168,6 +179,18 @@ class NpuDevice : public tet_device {
     return {};
   }
 
+  double seconds(const Stream& stream) const {
+    return static_cast<double>(stream.timing.cycles) / figures_.clock_hz;
+  }
+
+  // With its clock running.
+  double idleWatts() const {
+    const Energies& energies = figures_.energies;
+    return energies.known ? energies.leakage_watts +
+                                energies.joules[static_cast<size_t>(EnergyClass::Cycle)] * figures_.clock_hz
+                          : kUnknown;
+  }
+
   // The receipt in the processor's own time.
   void sign(std::span<const Stream> streams, const Tally& tally, tet_receipt& receipt) const {
     receipt.cycles = 0;
@@ -190,6 +213,7 @@ class NpuDevice : public tet_device {
   const Engine engine_;
   ProgressFile progress_;
   std::unique_ptr<RtlRunner> rtl_;  // null when the engine needs none
+  std::atomic<double> joules_ = 0;
   std::string description_, features_, driver_;
 };
 
@@ -230,7 +254,11 @@ Result<Engine> engineOf(const Config& config, hosted::Options& options) {
 Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
   TET_ASSIGN_OR_RETURN(const Config config, configOf(options));
   TET_ASSIGN_OR_RETURN(const Engine engine, engineOf(config, options));
-  TET_ASSIGN_OR_RETURN(Figures figures, loadFigures(options.text("figures", ""), config));
+  const std::string activity = options.text("activity", kActivities[0]);
+  if (std::ranges::find(kActivities, activity) == std::end(kActivities)) {
+    return invalidArgument("option 'activity' is '{}'; it is {}", activity, fmt::join(kActivities, ", "));
+  }
+  TET_ASSIGN_OR_RETURN(Figures figures, loadFigures(options.text("figures", ""), config, activity));
   return std::make_unique<NpuDevice>(config, std::move(figures), engine);
 }
 
@@ -238,7 +266,7 @@ Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& options) {
 }  // namespace tetrarch::npu
 
 const tetrarch::hosted::Driver& tetrarch::hosted::driver() {
-  static constexpr Driver made = {"npu", "1", [] { return 1u; }, npu::create, /*has_energy=*/false};
+  static constexpr Driver made = {"npu", "1", [] { return 1u; }, npu::create, /*has_energy=*/true};
   return made;
 }
 
