@@ -7,7 +7,7 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-proof \
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-proof npu-gates npu-ecp5 \
   wheel clean
 .DEFAULT_GOAL := help
 
@@ -63,6 +63,13 @@ npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: 
 
 npu-proof: build  ## the NPU's long proof: PROGRAMS=5000 a configuration, MUTANTS=50; its last line counts what was found
 	@python -m rtl.npu.proof --programs $(or $(PROGRAMS),5000) --mutants $(or $(MUTANTS),50)
+
+npu-gates: build setup-hw  ## LIBRARY=osu018: synthesise the NPU's parts and run their gates beside the RTL
+	@python -m rtl.flow.gates $(or $(LIBRARY),/usr/share/qflow/tech/osu018/osu018_stdcells.lib)
+
+npu-ecp5: build setup-hw  ## the NPU of side 8 on an FPGA: SEEDS=3 placements, a bitstream in build/npu-ecp5
+	@python -m rtl.flow.ecp5 --seeds $(or $(SEEDS),3)
+	@python -m rtl.flow.publish
 
 wheel: setup  ## build the Python wheel into dist/ and try it in an environment of its own
 	@python scripts/wheel.py

@@ -11,6 +11,7 @@ What comes out replaces that node's entry in rtl/flow/figures.json, or in the fi
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gzip
 import json
 import shlex
@@ -196,6 +197,7 @@ def characterise(paths: list[Path], designs: list[Design], metered: list[Design]
         files = unpacked(paths, folder)
         library = Library.read(files)
         macros = [read_macro(path) for path in options.macro]
+        entry["macros"] = [dataclasses.asdict(macro) for macro in macros]
         entry["library"] = library.name
         entry["voltage"] = {"value": library.voltage, "unit": "V"}
         for design in dict.fromkeys(designs + metered):

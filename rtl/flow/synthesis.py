@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 from rtl.flow.designs import DESIGNS, MEMORY, RTL, Design, Memory
@@ -47,6 +47,11 @@ def tool() -> str:
     return f"pyosys {version('pyosys')}"
 
 
+def share() -> Path:
+    """What Yosys brings along: models of the cells of FPGAs, for one."""
+    return Path(str(distribution("pyosys").locate_file("pyosys"))) / "share"
+
+
 def synthesise(design: Design, library: Library, files: list[Path], folder: Path) -> Netlist:
     """The netlist in `folder`, beside those of its parts. `files` are the library's Liberty files, unpacked."""
     folder = folder.absolute()
@@ -57,11 +62,11 @@ def synthesise(design: Design, library: Library, files: list[Path], folder: Path
         here.mkdir(parents=True, exist_ok=True)
         (here / "abc.script").write_text(ABC + "\n", encoding="utf-8")
         unfinished = here / "unfinished.il"
-        _yosys("map", [*_mapping(design, library, files, here), f"write_rtlil {unfinished}"], here)
+        run_yosys("map", [*_mapping(design, library, files, here), f"write_rtlil {unfinished}"], here)
         unfinished.rename(mapped)
     if not netlist.exists():
         modules = {part.top: made.verilog.with_name("mapped.il") for part, made in parts}
-        _yosys("link", _linking(mapped, modules, netlist, verilog), here)
+        run_yosys("link", _linking(mapped, modules, netlist, verilog), here)
     delay, depth = critical_path((here / "map.log").read_text(encoding="utf-8", errors="replace"))
     cells = count_cells(netlist, library, design.memories)
     return Netlist(design, cells, delay, depth, verilog, netlist)
@@ -84,22 +89,29 @@ def _linking(mapped: Path, modules: dict[str, Path], netlist: Path, verilog: Pat
     ]
 
 
-def _mapping(design: Design, library: Library, files: list[Path], here: Path) -> list[str]:
-    """From the sources to cells of the library; what is kept apart is a module still."""
+def reading(design: Design, here: Path) -> list[str]:
+    """From the sources to modules with the parts and the memories as black boxes."""
     sources = design.sources()
     if missing := [str(file) for file in sources if not file.exists()]:
         raise SynthesisError(f"{missing[0]} is missing; `make build` makes it")
-    liberty = " ".join(f"-liberty {file}" for file in files)
     parameters = " ".join(f"-G{name}={value}" for name, value in design.parameters)
     apart = [DESIGNS[name].top for name in design.parts] + [MEMORY]
     boxes = " ".join(f"--blackboxed-module {name}" for name in apart)
+    return [
+        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} {boxes} -I {RTL / 'npu'} "
+        + ("--keep-hierarchy " if design.kept else "")
+        + " ".join(map(str, sources)),
+        *_memories(design, here),
+    ]
+
+
+def _mapping(design: Design, library: Library, files: list[Path], here: Path) -> list[str]:
+    """From the sources to cells of the library; what is kept apart is a module still."""
+    liberty = " ".join(f"-liberty {file}" for file in files)
     kept = " ".join(f"{name}* {name}$*" for name in design.kept)
     gate = clock_gate(library)
     return [
-        f"read_slang --threads 1 --top {design.top} -DSYNTHESIS {parameters} {boxes} -I {RTL / 'npu'} "
-        + ("--keep-hierarchy " if kept else "")
-        + " ".join(map(str, sources)),
-        *_memories(design, here),
+        *reading(design, here),
         f"setattr -mod -set keep_hierarchy 1 {kept}" if kept else "",
         "flatten",
         f"synth -booth -top {design.top}",
@@ -127,7 +139,7 @@ def _memories(design: Design, here: Path) -> list[str]:
     ]
 
 
-def _yosys(step: str, commands: list[str], folder: Path) -> None:
+def run_yosys(step: str, commands: list[str], folder: Path) -> None:
     """Runs these commands, in a process of its own, since an error ends it. What Yosys prints lies in `step`.log."""
     script, log = folder / f"{step}.ys", folder / f"{step}.log"
     script.write_text("\n".join(filter(None, commands)) + "\n", encoding="utf-8")
