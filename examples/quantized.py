@@ -54,6 +54,12 @@ that have no integer form (softmax, layer norm) keep their floats between dequan
 **Calibration.** The float graph runs on each sample in the interpreter. A tensor's range is the one, among the
 whole range and narrower ones, whose quantisation of what was seen has the least square error. Each task's error
 against the floats, over all samples, is in the artifact; `tetrarch explain` and `--json` show it, source measured.
+
+**On the CPU.** Products of bytes are summed four at a time: by `vpdpbusd` where the processor has AVX-512 VNNI or
+AVX-VNNI, by `vpmaddwd` on 16-bit pairs elsewhere; which code is loaded is decided by the processor's features.
+`vpdpbusd` takes the left bytes as unsigned, so they are moved by 128 and 128 times the sum of each column's weights
+is subtracted from where its sum begins. Requantisation is computed in doubles: the product has at most 48 bits, so
+every step is exact and rounds as the integers do. Both have the bits of the interpreter, which the tests compare.
 """
 
 

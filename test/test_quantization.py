@@ -155,6 +155,12 @@ def test_bad_calibration_is_the_users(case, command, convolutions, tmp_path):
         tetrarch.compile(convolutions, quantize="int8", calibration=[{"x": array}])
 
 
+def test_missing_calibration_is_the_users(command, convolutions, tmp_path):
+    done = command("compile", convolutions, "--quantize", "int8", "--calibrate", f"x={tmp_path / 'none.npy'}")
+    assert done.returncode == 2
+    assert "none.npy" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [(("--quantize", "int8"), "needs calibration"), (("--quantize", "int3", "--calibrate", "x={x}"), "int3"),
@@ -165,6 +171,20 @@ def test_bad_options_are_the_users(options, words, command, convolutions, sample
     done = command("compile", convolutions, *(option.format(x=tmp_path / "x.npy") for option in options))
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_minilm_keeps_its_ranking():
+    from examples.models import minilm
+
+    inputs = [minilm.tokens(sentence, sequence=16) for sentence in minilm.EXAMPLE]
+    model = minilm.onnx_file(sequence=16)
+    floats = tetrarch.compile(model, measure=False)
+    integers = tetrarch.compile(model, measure=False, quantize="int8", calibration=inputs[:2])
+    rankings = []
+    for program in (floats, integers):
+        query, *others = [program(**given) for given in inputs]
+        rankings.append(minilm.ranked(query, others))
+    assert rankings[0] == rankings[1]
 
 
 def test_efficientnet_keeps_its_answer():

@@ -7,6 +7,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "tetrarch/compile/lower/packed.h"
+#include "tetrarch/compile/pack_factors.h"
 #include "tetrarch/compile/passes.h"
 #include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/types.h"
@@ -155,6 +156,7 @@ struct PackPass : impl::PackPassBase<PackPass> {
     for (mlir::Operation* constant : packed) {
       if (constant->use_empty()) constant->erase();
     }
+    packFactors(getOperation());
   }
 
   static Value pack(tet::ConstantOp constant, const Packing& packing) {

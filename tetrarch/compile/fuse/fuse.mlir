@@ -155,3 +155,28 @@ func.func @embed(%words: tensor<100x32xf32>, %types: tensor<2x32xf32>, %i: tenso
   %s = tet.add %a, %b : tensor<8x32xf32>
   return %s : tensor<8x32xf32>
 }
+
+// -----
+
+// What a task hands over is cut where it is narrow: bytes cross, and their widening belongs to the reader.
+// CHECK-LABEL: func.func @narrow
+// CHECK: %[[Q:.*]] = tet.composite "task"(%arg0, %arg1)
+// CHECK: tet.return {{.*}} : tensor<4x16xi8>
+// CHECK: %[[R:.*]] = tet.composite "task"(%[[Q]], %arg2, %arg3)
+// CHECK: tet.convert {{.*}} : (tensor<4x16xi8>) -> tensor<4x16xi64>
+// CHECK: tet.dot_general
+// CHECK: return %[[Q]], %[[R]]
+func.func @narrow(%x: tensor<4x8xi8>, %w: tensor<8x16xi8>, %y: tensor<4x8xi8>, %v: tensor<8x16xi8>) -> (tensor<4x16xi8>, tensor<4x16xi8>) {
+  %three = tet.constant dense<3> : tensor<4x16xi64>
+  %p = tet.dot_general %x, %w, batching_dims = [] x [], contracting_dims = [1] x [0]
+    : (tensor<4x8xi8>, tensor<8x16xi8>) -> tensor<4x16xi32>
+  %q = tet.convert %p : (tensor<4x16xi32>) -> tensor<4x16xi8>
+  %wide = tet.convert %q : (tensor<4x16xi8>) -> tensor<4x16xi64>
+  %scaled = tet.multiply %wide, %three : tensor<4x16xi64>
+  %r = tet.dot_general %y, %v, batching_dims = [] x [], contracting_dims = [1] x [0]
+    : (tensor<4x8xi8>, tensor<8x16xi8>) -> tensor<4x16xi32>
+  %rw = tet.convert %r : (tensor<4x16xi32>) -> tensor<4x16xi64>
+  %sum = tet.add %rw, %scaled : tensor<4x16xi64>
+  %s = tet.convert %sum : (tensor<4x16xi64>) -> tensor<4x16xi8>
+  return %q, %s : tensor<4x16xi8>, tensor<4x16xi8>
+}

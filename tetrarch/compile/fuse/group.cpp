@@ -27,6 +27,12 @@ bool padsConvolutions(Operation* op) {
 }
 // Part of no group of its own where each reader gets a copy.
 bool isFree(Operation* op) { return isMoved(op) || llvm::isa<tet::SliceOp>(op) || padsConvolutions(op); }
+// The same numbers in every run, copied into each task that reads them.
+bool isFixed(Operation* op) {
+  auto broadcast = llvm::dyn_cast<tet::BroadcastInDimOp>(op);
+  return llvm::isa<tet::ConstantOp, tet::IotaOp>(op) ||
+         (broadcast && broadcast.getOperand().getDefiningOp<tet::ConstantOp>());
+}
 bool isMosaic(Operation* op) { return llvm::isa<tet::ConcatenateOp, tet::PadOp>(op); }
 // Computes with single elements of what it reads by this operand.
 bool readsElements(OpOperand& use) {
@@ -91,7 +97,7 @@ class Grouper {
       for (Operation& op : block_.without_terminator()) {
         if (belongsInTask(&op)) place(&op);
       }
-    } while (trim());
+    } while (trim() || cutWhereNarrow());
     llvm::erase_if(grouping_.groups, [](auto& group) { return group->ops.empty(); });
     return std::move(grouping_);
   }
@@ -181,6 +187,8 @@ class Grouper {
 
   bool canJoin(const Group& group, Operation* op) {
     if (group.ops.size() >= kMostOps || barred_.contains({op, group.root})) return false;
+    if (auto cut = cut_after_.find(op); cut != cut_after_.end() && groupOf(cut->second) == &group)
+      return false;
     auto shape = shapeOf(op->getResult(0));
     if (llvm::isa<tet::TransposeOp>(op))
       return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
@@ -205,16 +213,18 @@ class Grouper {
            llvm::all_of(made.front().getUsers(), [&](Operation* user) { return user == op; });
   }
 
-  // An elementwise group whose one result only `into` reads moves there.
+  // An elementwise group whose results only `into` reads moves there.
   void absorb(Group& group, Group& into) {
     const bool fits = group.shape == into.shape || into.kind == GroupKind::Mosaic;
     if (&group == &into || group.kind != GroupKind::Elementwise || !fits) return;
-    if (group.ops.size() + into.ops.size() > kMostOps || results(group).size() != 1) return;
+    if (group.ops.size() + into.ops.size() > kMostOps) return;
     for (Operation* op : group.ops) {
       if (barred_.contains({op, into.root})) return;
     }
-    for (Operation* user : results(group).front().getUsers()) {
-      if (groupOf(user) != &into) return;
+    for (Value result : results(group)) {
+      for (Operation* user : result.getUsers()) {
+        if (groupOf(user) != &into && groupOf(user) != &group) return;
+      }
     }
     if (reaches(into, group.ops) || readsPlacesOf(into, group) || readsPlacesOf(group, into)) return;
     for (Operation* op : std::vector<Operation*>(std::move(group.ops))) add(into, op);
@@ -299,6 +309,75 @@ class Grouper {
     }
     return barred;
   }
+
+  // A result that elementwise ops of the group widened, and that one other group goes on to compute with: the
+  // ops move there, and the narrow value is handed over. Cuts the first group that has one: what reads it may
+  // then join another group. Returns whether there was one.
+  bool cutWhereNarrow() {
+    for (auto& group : grouping_.groups) {
+      if (group->ops.empty() || group->kind == GroupKind::Opaque) continue;
+      bool cut = false;
+      for (Value result : results(*group)) {
+        if (isReadByOneGroup(result, *group)) cut |= cutBefore(result, *group);
+      }
+      if (cut) return true;
+    }
+    return false;
+  }
+  bool isReadByOneGroup(Value value, const Group& from) const {
+    Group* reader = nullptr;
+    return llvm::all_of(value.getUsers(), [&](Operation* user) {
+      Group* group = groupOf(user);
+      const bool is_first = !reader;
+      if (is_first) reader = group;
+      return group && group != &from && group == reader &&
+             (hasPayload(user) || llvm::isa<tet::ReduceOp>(user));
+    });
+  }
+  // Walks back from `wide` until all of it comes from one narrower value of the group, if it does.
+  bool cutBefore(Value wide, const Group& group) {
+    constexpr size_t kMostMoved = 32;
+    llvm::SetVector<Operation*> moved;
+    llvm::SetVector<Value> sources;
+    sources.insert(wide);
+    while (moved.size() < kMostMoved) {
+      // The source that is made last: what reads it has moved already.
+      Value last = *llvm::max_element(sources, [&](Value a, Value b) { return orderOf(a) < orderOf(b); });
+      Operation* op = last.getDefiningOp();
+      if (!op || groupOf(op) != &group || !hasPayload(op)) return false;
+      sources.remove(last);
+      moved.insert(op);
+      for (Value operand : op->getOperands()) {
+        Operation* producer = operand.getDefiningOp();
+        if (!producer || !isFixed(producer)) sources.insert(operand);
+      }
+      if (sources.size() != 1 || widthOf(sources.front()) >= widthOf(wide)) continue;
+      return cutAfter(sources.front(), moved, group);
+    }
+    return false;
+  }
+  bool cutAfter(Value narrow, const llvm::SetVector<Operation*>& moved, const Group& group) {
+    Operation* last_kept = narrow.getDefiningOp();
+    if (!last_kept || groupOf(last_kept) != &group || shapeOf(narrow) != shapeOf(moved.front()->getResult(0)))
+      return false;
+    for (Operation* op : moved) {
+      for (Operation* user : op->getUsers()) {
+        if (groupOf(user) == &group && !moved.contains(user)) return false;
+      }
+    }
+    bool is_new = false;
+    for (Operation* user : narrow.getUsers()) {
+      if (moved.contains(user)) is_new |= cut_after_.try_emplace(user, last_kept).second;
+    }
+    return is_new;
+  }
+  unsigned orderOf(Value value) const {
+    return value.getDefiningOp() ? order_.lookup(value.getDefiningOp()) : 0;
+  }
+  static unsigned widthOf(Value value) {
+    return llvm::cast<mlir::RankedTensorType>(value.getType()).getElementTypeBitWidth();
+  }
+
   size_t resultsOfPrefix(Group& group, size_t length) {
     Group prefix = group;
     prefix.ops.resize(length);
@@ -313,6 +392,7 @@ class Grouper {
   Grouping grouping_;
   llvm::DenseMap<Operation*, unsigned> order_;
   llvm::DenseSet<std::pair<Operation*, Operation*>> barred_;  // (op, root of a group that it must not join)
+  llvm::DenseMap<Operation*, Operation*> cut_after_;          // op -> an op whose group it must not join
 };
 
 // Whether anything but the group's ops, and the copies that they read through, uses the value.

@@ -93,6 +93,7 @@ class Converter {
       : block_(block), b_(block.getParent()->getLoc(), block.getParent()->getContext()) {}
 
   void run() {
+    for (TransposeOp op : llvm::to_vector(block_.getOps<TransposeOp>())) transposeWeights(op);
     for (CompositeOp op : llvm::to_vector(block_.getOps<CompositeOp>())) {
       if (op.getName() == kQuantize) convertQuantize(op);
     }
@@ -135,6 +136,19 @@ class Converter {
       }
     }
     return Quantised{made, {affine.scale, affine.zero_point - 128}};
+  }
+
+  // transpose(dequantize(weights)) = dequantize(transpose(weights)), so that what reads it finds the
+  // integers.
+  void transposeWeights(TransposeOp op) {
+    auto composite = definingComposite(op.getOperand(), kDequantize);
+    if (!composite || !isKnown(composite.getInputs()[0])) return;
+    b_.setInsertionPoint(op);
+    b_.setLoc(op.getLoc());
+    const int64_t axis = composite.getCompositeAttributes().getAs<mlir::IntegerAttr>(kAxis).getInt();
+    const int64_t moved = llvm::find(op.getPermutation(), axis) - op.getPermutation().begin();
+    Value q = TransposeOp::create(b_, composite.getInputs()[0], op.getPermutation());
+    op.replaceAllUsesWith(dequantize(b_, q, composite.getInputs()[1], composite.getInputs()[2], moved));
   }
 
   // The i8 tensor behind a dequantised value.

@@ -4,88 +4,12 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "tetrarch/compile/tile/emit.h"
+#include "tetrarch/compile/tile/nest_emitter.h"
 
 namespace tetrarch::compile {
-namespace {
 
 using llvm::SmallVector;
 using mlir::Value;
-using Tiling = TileNestPlan::Tiling;
-
-class NestEmitter {
- public:
-  NestEmitter(IndexMath math, const TileNestPlan& plan, size_t nest, llvm::ArrayRef<DimRange> ranges,
-              const BufferValues& buffers)
-      : math_(math),
-        plan_(plan),
-        nest_(plan.nests[nest]),
-        tiling_(plan.tilings[nest]),
-        ranges_(ranges),
-        buffers_(buffers),
-        lanes_(tiling_.lanes),
-        vectors_(tiling_.vectors) {
-    index_.resize(nest_.extents.size());
-  }
-
-  void emit() {
-    orderLoops();
-    emitLoops(0);
-  }
-
- private:
-  // Operands that were loaded for one evaluation, by access, row and vector of the tile.
-  using Loaded = llvm::DenseMap<std::tuple<const TileAccess*, int64_t, int64_t>, Value>;
-
-  // Loops over parallel dims.
-  void orderLoops();
-  void emitLoops(size_t level);
-  void emitRowTiles(unsigned dim, size_t level);
-  void emitColumnTiles(unsigned dim, size_t level);
-  void emitPanelRemainder(unsigned dim, size_t level);
-  void emitColumns(Value at, int64_t lanes, int64_t vectors, unsigned dim, size_t level);
-
-  // One register tile.
-  void emitTile();
-  void emitReducedLanes();
-  SmallVector<Value> reduceOver(unsigned dim, mlir::ValueRange state,
-                                llvm::function_ref<SmallVector<Value>(mlir::ValueRange)> inner);
-  SmallVector<Value> sweepLanes(mlir::ValueRange state);
-  Value finishLanes(unsigned result, mlir::ValueRange state);
-  void finish(int64_t row, int64_t vector, llvm::ArrayRef<Value> values, Loaded& loaded);
-  SmallVector<Value> evaluate(const TileBody& body, int64_t row, int64_t vector,
-                              llvm::ArrayRef<Value> accumulators, Loaded& loaded);
-
-  // Memory.
-  void hoistBases();
-  Value position(const TileAccess& access, int64_t row, int64_t vector);
-  Value dimPosition(const TileAccess& access, unsigned dim);
-  Value load(const TileAccess& access, int64_t row, int64_t vector, Loaded& loaded);
-  Value gather(const TileAccess& access, Value at);
-  void store(const TileAccess& access, int64_t row, int64_t vector, Value value);
-  Value constant(mlir::TypedAttr value) {
-    return mlir::arith::ConstantOp::create(math_.builder, math_.loc, value);
-  }
-  Value initial(const TileInput& init, int64_t row, int64_t vector, Loaded& loaded);
-  int64_t strideOf(const TileAccess& access, int dim) const { return dim < 0 ? 0 : access.strides[dim]; }
-  bool reducesLanes() const {
-    return tiling_.vector_dim >= 0 && static_cast<unsigned>(tiling_.vector_dim) >= nest_.parallel;
-  }
-  bool isRow(unsigned dim) const { return static_cast<int>(dim) == tiling_.row_dim; }
-  bool isColumn(unsigned dim) const { return static_cast<int>(dim) == tiling_.vector_dim; }
-  unsigned results() const { return nest_.inits.size(); }
-
-  IndexMath math_;
-  const TileNestPlan& plan_;
-  const TileNest& nest_;
-  const Tiling& tiling_;
-  llvm::ArrayRef<DimRange> ranges_;
-  const BufferValues& buffers_;
-  SmallVector<unsigned> order_;
-  SmallVector<Value> index_;  // of the tile's first element, per dim
-  int64_t lanes_, vectors_;   // of the tile that is being emitted
-  llvm::DenseMap<const TileAccess*, Value> base_;
-};
 
 // Outermost first. The column loop goes outside of the dims that the column operand does not depend on, so
 // that its panel stays in cache while they run.
@@ -127,6 +51,8 @@ void NestEmitter::emitLoops(size_t level) {
   });
 }
 
+namespace {
+
 // Start of tile `t` of `size`: the last one is moved back into the range, over elements that are then
 // computed twice.
 Value tileStart(IndexMath math, const DimRange& range, Value t, int64_t size) {
@@ -139,6 +65,8 @@ Value tileCount(IndexMath math, const DimRange& range, int64_t size) {
   if (range.exact) return math.constant((range.min_length + size - 1) / size);
   return math.div(math.add(math.sub(range.hi, range.lo), size - 1), size);
 }
+
+}  // namespace
 
 void NestEmitter::emitRowTiles(unsigned dim, size_t level) {
   const DimRange& range = ranges_[dim];
@@ -153,6 +81,7 @@ void NestEmitter::emitRowTiles(unsigned dim, size_t level) {
 void NestEmitter::emitColumns(Value at, int64_t lanes, int64_t vectors, unsigned dim, size_t level) {
   index_[dim] = at;
   std::swap(lanes_, lanes), std::swap(vectors_, vectors);
+  if (tiling_.dot && tiling_.dot->left_offset != 0) sumOffsets();
   emitLoops(level + 1);
   std::swap(lanes_, lanes), std::swap(vectors_, vectors);
 }
@@ -182,6 +111,7 @@ void NestEmitter::emitColumnTiles(unsigned dim, size_t level) {
 
 // Fewer vectors, then narrower ones; two narrow ones may overlap to cover a width that is no power of two.
 void NestEmitter::emitPanelRemainder(unsigned dim, size_t level) {
+  if (tiling_.dot) return emitDotRemainder(dim, level);
   const int64_t end = nest_.extents[dim], width = tiling_.lanes * tiling_.vectors;
   int64_t at = end - end % width;
   if (const int64_t vectors = (end - at) / tiling_.lanes) {
@@ -203,17 +133,19 @@ Value NestEmitter::dimPosition(const TileAccess& access, unsigned dim) {
                    math_.rem(index_[dim], kPanel));
 }
 
-// The part of each position that the reduction loops do not move.
+// The part of a position that the reduction loops do not move.
+Value NestEmitter::baseOf(const TileAccess& access) {
+  Value base = math_.constant(access.offset);
+  for (unsigned d = 0; d < nest_.parallel; ++d) {
+    if (access.strides[d] != 0) base = math_.add(base, dimPosition(access, d));
+  }
+  if (Value start = buffers_.starts[access.buffer]) base = math_.sub(base, start);
+  return base;
+}
+
 void NestEmitter::hoistBases() {
   base_.clear();
-  nest_.forEachAccess([&](const TileAccess& access) {
-    Value base = math_.constant(access.offset);
-    for (unsigned d = 0; d < nest_.parallel; ++d) {
-      if (access.strides[d] != 0) base = math_.add(base, dimPosition(access, d));
-    }
-    if (Value start = buffers_.starts[access.buffer]) base = math_.sub(base, start);
-    base_[&access] = base;
-  });
+  nest_.forEachAccess([&](const TileAccess& access) { base_[&access] = baseOf(access); });
 }
 
 Value NestEmitter::position(const TileAccess& access, int64_t row, int64_t vector) {
@@ -324,14 +256,14 @@ void NestEmitter::finish(int64_t row, int64_t vector, llvm::ArrayRef<Value> valu
   for (auto [access, value] : llvm::zip(nest_.outputs, outputs)) store(access, row, vector, value);
 }
 
-SmallVector<Value> NestEmitter::reduceOver(unsigned dim, mlir::ValueRange state,
+SmallVector<Value> NestEmitter::reduceOver(unsigned dim, unsigned end, mlir::ValueRange state,
                                            llvm::function_ref<SmallVector<Value>(mlir::ValueRange)> inner) {
-  if (isColumn(dim)) return reduceOver(dim + 1, state, inner);
-  if (dim >= nest_.extents.size()) return inner(state);
+  if (dim >= end) return inner(state);
+  if (isColumn(dim)) return reduceOver(dim + 1, end, state, inner);
   return emitLoop(math_, math_.constant(0), math_.constant(nest_.extents[dim]), state,
                   [&](Value i, mlir::ValueRange carried) {
                     index_[dim] = i;
-                    return reduceOver(dim + 1, carried, inner);
+                    return reduceOver(dim + 1, end, carried, inner);
                   });
 }
 
@@ -352,8 +284,16 @@ void NestEmitter::emitTile() {
       for (const TileInput& init : nest_.inits) state.push_back(initial(init, row, vector, outside));
     });
   }
-  if (nest_.reduces()) {
-    state = reduceOver(nest_.parallel, state, [&](mlir::ValueRange carried) {
+  if (tiling_.dot) {
+    if (!offsets_.empty()) {
+      for (size_t i = 0; i < state.size(); ++i)
+        state[i] = mlir::arith::AddIOp::create(math_.builder, math_.loc, state[i], offsets_[i % vectors_]);
+    }
+    state = sumDots(state);
+    for (unsigned d = nest_.parallel; d < nest_.extents.size(); ++d) index_[d] = {};
+    if (valid_ > 0) return finishPartPanel(state);
+  } else if (nest_.reduces()) {
+    state = reduceOver(nest_.parallel, nest_.extents.size(), state, [&](mlir::ValueRange carried) {
       Loaded loaded;
       SmallVector<Value> accumulators(carried), next;
       forEachVector([&](int64_t row, int64_t vector) {
@@ -427,6 +367,8 @@ SmallVector<Value> NestEmitter::sweepLanes(mlir::ValueRange state) {
   return current;
 }
 
+namespace {
+
 Value combine(IndexMath math, mlir::Operation* op, Value a, Value b) {
   mlir::Operation* copy = op->clone();
   copy->setOperands({a, b});
@@ -434,6 +376,8 @@ Value combine(IndexMath math, mlir::Operation* op, Value a, Value b) {
   math.builder.insert(copy);
   return copy->getResult(0);
 }
+
+}  // namespace
 
 Value NestEmitter::finishLanes(unsigned result, mlir::ValueRange state) {
   const TileCombiner combiner = *findCombiner(*nest_.body.block, result, results());
@@ -462,7 +406,8 @@ void NestEmitter::emitReducedLanes() {
     }
     state.push_back(neutral);
   }
-  state = reduceOver(nest_.parallel, state, [&](mlir::ValueRange carried) { return sweepLanes(carried); });
+  state = reduceOver(nest_.parallel, nest_.extents.size(), state,
+                     [&](mlir::ValueRange carried) { return sweepLanes(carried); });
   for (unsigned d = nest_.parallel; d < nest_.extents.size(); ++d) index_[d] = {};
   SmallVector<Value> values;
   for (unsigned r = 0; r < results(); ++r) {
@@ -473,8 +418,6 @@ void NestEmitter::emitReducedLanes() {
   finish(0, 0, values, loaded);
   lanes_ = lanes;
 }
-
-}  // namespace
 
 void emitNest(IndexMath math, const TileNestPlan& plan, size_t nest, llvm::ArrayRef<DimRange> ranges,
               const BufferValues& buffers) {

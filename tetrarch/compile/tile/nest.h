@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "tetrarch/base/status.h"
+#include "tetrarch/compile/tile/dot.h"
 
 namespace tetrarch::compile {
 
@@ -99,6 +100,7 @@ class TileNestPlan {
     int64_t lanes = 1;                    // of one vector
     int64_t vectors = 1;                  // vectors side by side
     int64_t rows = 1;                     // of a register tile
+    const TileDot* dot = nullptr;         // sums products of bytes four at a time
     bool columns_outer = false;           // the loop over column tiles is outside of the rows'
     llvm::SmallVector<int64_t, 8> block;  // how much of each parallel dim belongs to one unit
   };

@@ -24,14 +24,21 @@ int64_t byteWidth(mlir::Type type) {
 
 // The widest element that a vector of this nest holds. What is the same in all lanes, such as the number of
 // the row that is gathered, is no vector; indices are not counted either: most are only a place to load from.
-int64_t widestElement(const TileNest& nest, const TileNestPlan& plan, int vector_dim) {
+// The epilogue of a sum runs once where the sum takes many steps: where it `may_split`, its vectors may be
+// wider than a register.
+int64_t widestElement(const TileNest& nest, const TileNestPlan& plan, int vector_dim, bool may_split) {
   int64_t bytes = 1;
   auto count = [&](mlir::Type type) {
     if (!type.isIndex()) bytes = std::max(bytes, byteWidth(type));
   };
-  nest.forEachAccess([&](const TileAccess& access) {
+  auto countAccess = [&](const TileAccess& access) {
     if (access.strides[vector_dim] != 0) count(plan.buffers[access.buffer].element);
-  });
+  };
+  const bool sum_only = may_split && nest.epilogue && vector_dim < static_cast<int>(nest.parallel);
+  if (!sum_only) nest.forEachAccess(countAccess);
+  for (const TileInput& input : nest.body.inputs) {
+    if (auto* access = std::get_if<TileAccess>(&input)) countAccess(*access);
+  }
   auto scan = [&](const TileBody& body) {
     llvm::DenseSet<mlir::Value> vectors;
     for (auto [argument, i] :
@@ -53,7 +60,7 @@ int64_t widestElement(const TileNest& nest, const TileNestPlan& plan, int vector
     }
   };
   scan(nest.body);
-  if (nest.epilogue) scan(*nest.epilogue);
+  if (nest.epilogue && !sum_only) scan(*nest.epilogue);
   return bytes;
 }
 
@@ -105,6 +112,35 @@ Contraction findContraction(const TileNest& nest, int vector_dim) {
   return found.lhs && found.rhs ? found : Contraction{};
 }
 
+// Whether the body is acc + sext(left) * sext(right), of bytes into 32 bits.
+bool multipliesBytes(const TileNest& nest) {
+  mlir::Block& body = *nest.body.block;
+  auto sum = body.getTerminator()->getOperand(0).getDefiningOp<mlir::arith::AddIOp>();
+  if (!sum || !sum.getType().isInteger(32) || nest.inits.size() != 1 || body.getNumArguments() != 3)
+    return false;
+  mlir::Value acc = body.getArgument(2);
+  auto product = (sum.getLhs() == acc ? sum.getRhs() : sum.getLhs()).getDefiningOp<mlir::arith::MulIOp>();
+  if (!product || (sum.getLhs() != acc && sum.getRhs() != acc)) return false;
+  llvm::SmallDenseSet<mlir::Value> operands;
+  for (mlir::Value factor : product->getOperands()) {
+    auto extended = factor.getDefiningOp<mlir::arith::ExtSIOp>();
+    if (!extended || !extended.getIn().getType().isInteger(8)) return false;
+    operands.insert(extended.getIn());
+  }
+  return operands.contains(body.getArgument(0)) && operands.contains(body.getArgument(1));
+}
+
+// Whether four steps of k can be taken at once: the left bytes lie side by side, the right ones in rows
+// of 16.
+bool canDot(const TileNest& nest, const Contraction& contraction, int vector_dim) {
+  if (!contraction.lhs || !multipliesBytes(nest)) return false;
+  const unsigned k = nest.extents.size() - 1;
+  const bool in_panels = contraction.rhs->panel_dim == vector_dim;
+  return contraction.lhs->panel_dim < 0 && contraction.lhs->strides[k] == 1 && nest.extents[k] >= kDotBytes &&
+         contraction.rhs->strides[vector_dim] == 1 && contraction.rhs->strides[k] != 0 &&
+         (in_panels || (contraction.rhs->panel_dim < 0 && nest.extents[vector_dim] >= kPanel));
+}
+
 // The innermost dim that moves the left operand and not the right one.
 int pickRowDim(const TileNest& nest, const Contraction& contraction, int vector_dim) {
   for (int d = static_cast<int>(nest.parallel) - 1; contraction.lhs && d >= 0; --d) {
@@ -153,12 +189,14 @@ std::vector<TileSize> tileSizes(const TileNest& nest, const Tiling& tiling, int6
                                 const TileTarget& target) {
   const int64_t extent_rows = tiling.row_dim < 0 ? 1 : nest.extents[tiling.row_dim];
   const int64_t extent_columns = nest.extents[tiling.vector_dim], lanes = tiling.lanes;
-  const bool panels = hasPanels(nest, tiling.vector_dim);
+  const bool panels = hasPanels(nest, tiling.vector_dim) || tiling.dot;
   std::vector<TileSize> sizes;
   const int64_t step = panels && lanes < kPanel ? kPanel / lanes : 1;
+  const int64_t right = tiling.dot ? tiling.dot->right_registers : 1;
+  const int64_t left = tiling.dot ? tiling.dot->left_registers : 1;
   for (int64_t rows = 1; rows <= std::min<int64_t>(extent_rows, 14); ++rows) {
     for (int64_t vectors = step; vectors <= 8; vectors += step) {
-      if (rows * vectors + vectors + 1 > target.vector_registers) continue;
+      if (rows * vectors + right * vectors + left > target.vector_registers) continue;
       if (vectors > step && vectors * lanes > extent_columns) continue;
       const bool collides = row_bytes % kCacheStride == 0 && rows >= kCacheWays;
       const double cost = tileCost(extent_rows, extent_columns, rows, vectors, lanes);
@@ -271,8 +309,10 @@ void Planner::tileNest(TileNest& nest) {
     tiling.row_dim = contraction.lhs ? pickRowDim(nest, contraction, tiling.vector_dim)
                                      : pickWindowRows(nest, tiling.vector_dim);
     if (tiling.row_dim < static_cast<int>(nest.rows)) tiling.row_dim = -1;
-    const int64_t fit =
-        std::max<int64_t>(1, target_.vector_bytes / widestElement(nest, nests_, tiling.vector_dim));
+    if (target_.dot && canDot(nest, contraction, tiling.vector_dim)) tiling.dot = target_.dot;
+    const int64_t widest =
+        tiling.dot ? 4 : widestElement(nest, nests_, tiling.vector_dim, !target_.unit_is_tile);
+    const int64_t fit = std::max<int64_t>(1, target_.vector_bytes / widest);
     const int64_t extent = nest.extents[tiling.vector_dim];
     tiling.lanes = usesPanels(nest) ? std::min(fit, kPanel)
                                     : std::min<int64_t>(fit, llvm::bit_floor(static_cast<uint64_t>(extent)));

@@ -16,6 +16,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Value.h"
 #include "tetrarch/base/status.h"
+#include "tetrarch/compile/tile/dot.h"
 
 namespace tetrarch::compile {
 
@@ -29,6 +30,8 @@ struct TileTarget {
   bool pad_in_scratch = true;
   // A unit is exactly one register tile (one work-item); otherwise a block of tiles.
   bool unit_is_tile = false;
+  // How products of bytes are summed; null: one at a time. Must outlive all plans.
+  const TileDot* dot = nullptr;
 };
 
 // How to tile one task; 0 means "choose for me".

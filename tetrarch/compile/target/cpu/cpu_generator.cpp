@@ -7,8 +7,11 @@
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Block.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "tetrarch/compile/target/cpu/dot_product.h"
+#include "tetrarch/compile/target/cpu/exact_doubles.h"
 #include "tetrarch/compile/target/cpu/lowering.h"
 #include "tetrarch/compile/target/cpu/object.h"
 
@@ -23,6 +26,7 @@ TileTarget tileTarget(const Variant& variant, int threads) {
   target.vector_bytes = variant.vector_bytes;
   target.vector_registers = variant.vector_registers;
   target.workers = std::max(2, threads);
+  target.dot = &cpu::dotProduct(variant.dot, variant.vector_bytes);
   return target;
 }
 
@@ -32,6 +36,32 @@ struct Candidate {
   TilePlan plan;      // without nests: the general path
   ObjectCode object;  // once assembled
   double seconds = 0;
+};
+
+// The tasks as they are compiled: those with requantisation in a form of their own.
+class PreparedTasks {
+ public:
+  explicit PreparedTasks(std::span<const Task> tasks) : tasks_(tasks.begin(), tasks.end()) {
+    std::unordered_map<uint64_t, mlir::Block*> block_of;
+    for (Task& task : tasks_) {
+      auto [found, is_new] = block_of.try_emplace(task.hash, task.block);
+      if (is_new) found->second = prepare(*task.block);
+      task.block = found->second;
+    }
+  }
+  std::span<const Task> tasks() const { return tasks_; }
+
+ private:
+  mlir::Block* prepare(mlir::Block& block) {
+    auto module = cpu::withExactDoubles(block);
+    if (!module) return &block;
+    mlir::Block* prepared = &(*module->getOps<mlir::func::FuncOp>().begin()).front();
+    modules_.push_back(std::move(module));
+    return prepared;
+  }
+
+  std::vector<Task> tasks_;
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules_;
 };
 
 // Compiles the tasks for one variant.
@@ -216,10 +246,13 @@ class CpuGenerator : public CodeGenerator {
                                         const CodegenOptions& options) const override {
     std::vector<CodeBlob> blobs;
     if (tasks.empty()) return blobs;
+    tasks[0].block->getParentOp()->getContext()->getOrLoadDialect<mlir::LLVM::LLVMDialect>();
+    const PreparedTasks prepared(tasks);
     const std::vector<Variant> variants = cpu::hostVariants();
     for (const Variant& variant : variants) {
-      TET_ASSIGN_OR_RETURN(CodeBlob blob,
-                           VariantCompiler(tasks, options, variant, &variant == &variants.back()).compile());
+      TET_ASSIGN_OR_RETURN(
+          CodeBlob blob,
+          VariantCompiler(prepared.tasks(), options, variant, &variant == &variants.back()).compile());
       blobs.push_back(std::move(blob));
     }
     return blobs;

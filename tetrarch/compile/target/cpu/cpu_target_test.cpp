@@ -11,7 +11,9 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
+#include "tetrarch/compile/kernel_tool/quantised_text.h"
 #include "tetrarch/compile/kernel_tool/task_text.h"
+#include "tetrarch/compile/target/cpu/exact_doubles.h"
 #include "tetrarch/compile/tile/tile.h"
 
 namespace tetrarch::compile {
@@ -140,6 +142,39 @@ TEST_F(CpuTarget, MatrixProductsOfEveryElementType) {
     }
   }
   expectSame(text, 1e-5);
+}
+
+// Sums of bytes by dot products and requantisation in doubles have the bits of the scalar integer code.
+TEST_F(CpuTarget, QuantisedConvolutionsOfRandomShapes) {
+  std::minstd_rand random(23);
+  std::string text;
+  for (int i = 0; i < 16; ++i) {
+    QuantisedText q;
+    q.name = fmt::format("quantised_{}", i);
+    q.kernel = pick(random, 1, 3), q.stride = pick(random, 1, 2), q.pad = pick(random, 0, q.kernel - 1);
+    q.height = pick(random, 4, 15), q.width = pick(random, 4, 25);
+    q.in_channels = pick(random, 1, 37), q.out_channels = pick(random, 1, 85);
+    q.residual = pick(random, 0, 1);
+    text += quantisedText(q);
+  }
+  QuantisedText gemv{.name = "gemv", .height = 1, .width = 1, .in_channels = 515, .out_channels = 1000};
+  expectSame(text + quantisedText(gemv), 0);
+  for (const Task& task : tasks_) {
+    auto prepared = cpu::withExactDoubles(*task.block);
+    ASSERT_TRUE(prepared) << task.name;
+    bool wide = false;
+    prepared->walk([&](mlir::Operation* op) {
+      wide |= op->getName().getStringRef() == "arith.muli" && op->getResult(0).getType().isInteger(64);
+    });
+    EXPECT_FALSE(wide) << task.name;
+  }
+}
+
+TEST_F(CpuTarget, ByteProductsWithRowMajorOperands) {
+  std::string text;
+  for (auto [m, k, n] : {std::array{7, 64, 40}, {1, 5, 16}, {33, 3, 20}, {20, 19, 15}, {4, 130, 129}})
+    text += byteProductText(fmt::format("product_{}_{}_{}", m, k, n), m, k, n);
+  expectSame(text, 0);
 }
 
 TEST_F(CpuTarget, ElementwiseTransposesAndBroadcasts) {

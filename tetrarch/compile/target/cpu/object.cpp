@@ -27,13 +27,25 @@ namespace tetrarch::compile::cpu {
 namespace {
 
 struct VariantRow {
-  const char* name;
+  const char *name, *processor;
+  const char* extensions;
   const char* features;
   int64_t vector_bytes, vector_registers;
+  DotInstruction dot;
 };
+// From the most general to the best.
 constexpr VariantRow kVariants[] = {
-    {"x86-64-v3", "avx2 bmi2 f16c fma", 32, 16},
-    {"x86-64-v4", "avx2 avx512bw avx512cd avx512dq avx512f avx512vl bmi2 f16c fma", 64, 32},
+    {"x86-64-v3", "x86-64-v3", "", "avx2 bmi2 f16c fma", 32, 16, DotInstruction::kMultiplyPairs},
+    {"x86-64-v3-vnni", "x86-64-v3", "+avxvnni", "avx2 avxvnni bmi2 f16c fma", 32, 16,
+     DotInstruction::kFourBytes},
+    {"x86-64-v4", "x86-64-v4", "", "avx2 avx512bw avx512cd avx512dq avx512f avx512vl bmi2 f16c fma", 64, 32,
+     DotInstruction::kMultiplyPairs},
+    {"x86-64-v4-vnni", "x86-64-v4", "+avx512vnni",
+     "avx2 avx512bw avx512cd avx512dq avx512f avx512vl avx512vnni bmi2 f16c fma", 64, 32,
+     DotInstruction::kFourBytes},
+    {"x86-64-v4-vbmi", "x86-64-v4", "+avx512vnni,+avx512vbmi",
+     "avx2 avx512bw avx512cd avx512dq avx512f avx512vbmi avx512vl avx512vnni bmi2 f16c fma", 64, 32,
+     DotInstruction::kFourBytes},
 };
 
 std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Variant& variant) {
@@ -49,7 +61,7 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const Variant& variant) {
   llvm::TargetOptions options;
   options.FunctionSections = true;
   return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(triple, variant.name, "", options, llvm::Reloc::PIC_,
+      target->createTargetMachine(triple, variant.processor, variant.extensions, options, llvm::Reloc::PIC_,
                                   llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
 }
 
@@ -59,7 +71,8 @@ void setAttributes(llvm::Module& module, const Variant& variant) {
   const std::string bits = std::to_string(variant.vector_bytes * 8);
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
-    function.addFnAttr("target-cpu", variant.name);
+    function.addFnAttr("target-cpu", variant.processor);
+    if (!variant.extensions.empty()) function.addFnAttr("target-features", variant.extensions);
     function.addFnAttr("prefer-vector-width", bits);
     function.addFnAttr("min-legal-vector-width", bits);
     function.addFnAttr("no-trapping-math", "true");
@@ -208,15 +221,20 @@ Result<std::vector<std::byte>> runLinker(const MemoryFile& objects) {
 
 std::vector<Variant> hostVariants() {
   const llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-  std::vector<Variant> variants;
+  const VariantRow* best = kVariants;
   for (const VariantRow& row : kVariants) {
     llvm::SmallVector<llvm::StringRef> needed;
     llvm::StringRef(row.features).split(needed, ' ');
-    const bool runs = llvm::all_of(needed, [&](llvm::StringRef feature) { return host.lookup(feature); });
-    // The general variant is made even where it cannot be tried.
-    if (runs || variants.empty())
-      variants.push_back({row.name, row.features, row.vector_bytes, row.vector_registers});
+    if (llvm::all_of(needed, [&](llvm::StringRef feature) { return host.lookup(feature); })) best = &row;
   }
+  std::vector<Variant> variants;
+  auto add = [&](const VariantRow& row) {
+    variants.push_back({row.name, row.processor, row.extensions, row.features, row.vector_bytes,
+                        row.vector_registers, row.dot});
+  };
+  // The general variant is made even where it cannot be tried.
+  add(kVariants[0]);
+  if (best != kVariants) add(*best);
   return variants;
 }
 

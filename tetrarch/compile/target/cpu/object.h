@@ -5,18 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "tetrarch/compile/target/cpu/dot_product.h"
 #include "tetrarch/compile/target/cpu/lowering.h"
 
 namespace tetrarch::compile::cpu {
 
 // A processor to make code for; one row each in object.cpp.
 struct Variant {
-  std::string name;      // LLVM's name of the processor: "x86-64-v3"
+  std::string name;       // "x86-64-v4-vnni"
+  std::string processor;  // LLVM's name of it, and what it has beyond that, as LLVM takes it
+  std::string extensions;
   std::string features;  // what a device must have, spelled as CodeBlob::features
   int64_t vector_bytes;  // of one register
   int64_t vector_registers;
+  DotInstruction dot;
 };
-// Those that this machine can run, the most general first.
+// The most general one, and the best that this machine can run if that is another.
 std::vector<Variant> hostVariants();
 
 struct ObjectCode {

@@ -30,6 +30,31 @@ int64_t elementAt(std::span<const std::byte> bytes, size_t index, size_t width) 
   return static_cast<int64_t>(static_cast<uint64_t>(value) << shift) >> shift;
 }
 
+// What an op that unpacks factors (compile/pack_factors.h) makes of numbers; nothing for other ops. Numbers
+// are sign-extended from the width of their type.
+std::optional<int64_t> evaluate(mlir::Operation* op, llvm::ArrayRef<int64_t> x) {
+  const unsigned bits = op->getOperand(0).getType().getIntOrFloatBitWidth();
+  const auto bitsOf = [&](int64_t value) {
+    return static_cast<uint64_t>(value) & (bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1);
+  };
+  const auto wrapped = [&](uint64_t value) {
+    return static_cast<int64_t>(value << (64 - bits)) >> (64 - bits);
+  };
+  if (mlir::isa<arith::ExtSIOp>(op)) return x[0];
+  if (mlir::isa<arith::SelectOp>(op)) return x[0] != 0 ? x[1] : x[2];
+  if (mlir::isa<arith::AndIOp>(op)) return x[0] & x[1];
+  if (mlir::isa<arith::MaxSIOp>(op)) return std::max(x[0], x[1]);
+  if (mlir::isa<arith::MinUIOp>(op)) return bitsOf(x[0]) < bitsOf(x[1]) ? x[0] : x[1];
+  if (mlir::isa<arith::AddIOp>(op)) return wrapped(bitsOf(x[0]) + bitsOf(x[1]));
+  if (mlir::isa<arith::SubIOp>(op)) return wrapped(bitsOf(x[0]) - bitsOf(x[1]));
+  if (auto compare = mlir::dyn_cast<arith::CmpIOp>(op);
+      compare && compare.getPredicate() == arith::CmpIPredicate::ult)
+    return bitsOf(x[0]) < bitsOf(x[1]) ? -1 : 0;
+  const bool shifts = mlir::isa<arith::ShLIOp, arith::ShRUIOp>(op);
+  if (!shifts || bitsOf(x[1]) >= bits) return std::nullopt;
+  return wrapped(mlir::isa<arith::ShLIOp>(op) ? bitsOf(x[0]) << x[1] : bitsOf(x[0]) >> x[1]);
+}
+
 // Values of a body that are known for each column, and the parts that are not.
 class Reader {
  public:
@@ -55,18 +80,23 @@ class Reader {
     if (mlir::matchPattern(value, mlir::m_ConstantInt(&constant))) return splat(constant.getSExtValue());
     if (const TileInput* input = inputOf(value)) return knownInput(*input);
     mlir::Operation* op = value.getDefiningOp();
-    if (!op) return std::nullopt;
-    if (mlir::isa<arith::ExtSIOp>(op)) return known(op->getOperand(0));
-    if (mlir::isa<arith::MinUIOp>(op)) {
-      auto a = known(op->getOperand(0)), b = known(op->getOperand(1));
-      if (!a || !b) return std::nullopt;
-      for (size_t i = 0; i < a->size(); ++i) {
-        (*a)[i] =
-            static_cast<int64_t>(std::min(static_cast<uint64_t>((*a)[i]), static_cast<uint64_t>((*b)[i])));
-      }
-      return a;
+    if (!op || op->getNumOperands() == 0) return std::nullopt;
+    std::vector<Columns> operands;
+    for (Value operand : op->getOperands()) {
+      if (!operand.getType().isInteger()) return std::nullopt;
+      auto columns = known(operand);
+      if (!columns) return std::nullopt;
+      operands.push_back(*std::move(columns));
     }
-    return std::nullopt;
+    Columns results;
+    for (int64_t c = 0; c < b_.columns; ++c) {
+      llvm::SmallVector<int64_t, 3> x;
+      for (const Columns& columns : operands) x.push_back(columns[c]);
+      const auto result = evaluate(op, x);
+      if (!result) return std::nullopt;
+      results.push_back(*result);
+    }
+    return results;
   }
   Columns splat(int64_t value) const { return Columns(b_.columns, value); }
   std::optional<Columns> knownInput(const TileInput& input) const {
