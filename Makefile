@@ -7,8 +7,8 @@ export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-proof npu-gates npu-ecp5 \
-  wheel clean
+.PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-full \
+  npu-proof npu-gates npu-ecp5 wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -61,7 +61,11 @@ npu-formal: build setup-hw  ## prove element, floats, tokens, queues, issue rule
 npu-mutants: build  ## flip COUNT=50 operators of the NPU's RTL, one at a time: the tests must catch 9 of 10
 	@python rtl/npu/mutate.py --count $(or $(COUNT),50)
 
+npu-full: build  ## a whole image of ResNet-50, int8, through the NPU's RTL (minutes), with a bar
+	@python -m rtl.npu.full
+
 npu-proof: build  ## the NPU's long proof: PROGRAMS=5000 a configuration, MUTANTS=50; its last line counts what was found
+	@scripts/build.sh default npu_rtl_bf16_8 npu_rtl_bf16_16
 	@python -m rtl.npu.proof --programs $(or $(PROGRAMS),5000) --mutants $(or $(MUTANTS),50)
 
 npu-gates: build setup-hw  ## LIBRARY=osu018: synthesise the NPU's parts and run their gates beside the RTL

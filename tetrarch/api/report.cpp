@@ -39,7 +39,9 @@ ordered_json toJson(const TaskReport& task) {
   ordered_json parts = ordered_json::array();
   for (const TaskPart& part : task.parts) {
     const Figure share{part.share, "1", part.time.source};
-    parts.push_back({{"device", part.device}, {"share", toJson(share)}, {"time", toJson(part.time)}});
+    ordered_json json = {{"device", part.device}, {"share", toJson(share)}, {"time", toJson(part.time)}};
+    if (!part.counters.empty()) json["counters"] = part.counters;
+    parts.push_back(std::move(json));
   }
   ordered_json json = {{"name", task.name},         {"root", task.root},           {"parts", parts},
                        {"time", toJson(task.time)}, {"bytes", toJson(task.bytes)}, {"reason", task.reason}};

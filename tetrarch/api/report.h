@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct TaskPart {
   std::string device;
   double share = 1;  // of the task's work, 0 to 1
   Figure time;       // of the last run, or predicted when nothing has run
+  // What the device counted in the last run, by its names; empty when it counts nothing. The NPU's
+  // "rtl_windows" and "rtl_cycles" are what was computed again in its RTL and found equal.
+  std::map<std::string, uint64_t> counters = {};
 };
 
 struct TaskReport {

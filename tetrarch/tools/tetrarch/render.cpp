@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "tetrarch/tools/tetrarch/command.h"
 #include "tetrarch/tools/tetrarch/console.h"
@@ -51,11 +52,32 @@ std::string totals(const Report& report, const Style& style) {
   return table.render(style);
 }
 
+// 1,234,567
+std::string withCommas(uint64_t value) {
+  std::string text = std::to_string(value);
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  return text;
+}
+
+// What devices computed again in their RTL; "" when they did not.
+std::string checked(const Report& report) {
+  std::map<std::string, uint64_t> sums;
+  for (const TaskReport& task : report.tasks) {
+    for (const TaskPart& part : task.parts) {
+      for (const auto& [name, count] : part.counters) sums[name] += count;
+    }
+  }
+  if (sums["rtl_windows"] == 0) return "";
+  return fmt::format("checked in RTL: {} windows, {} cycles, 0 differences\n", sums["rtl_windows"],
+                     withCommas(sums["rtl_cycles"]));
+}
+
 }  // namespace
 
 std::string renderReport(const Report& report) {
   const Style style(STDOUT_FILENO);
-  return (report.tasks.empty() ? "" : taskTable(report, style) + "\n") + totals(report, style);
+  return (report.tasks.empty() ? "" : taskTable(report, style) + "\n") + totals(report, style) +
+         checked(report);
 }
 
 }  // namespace tetrarch::tools
