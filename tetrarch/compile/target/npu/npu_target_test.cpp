@@ -138,7 +138,7 @@ class NpuTarget : public testing::Test {
       // All but the input and the other addend are constants of the model.
       for (size_t i = 0; i < operands_.back().size(); ++i) {
         Tensor& tensor = operands_.back()[i];
-        const bool is_known = i != 0 && i != 6;
+        const bool is_known = isConvolution(operands_.back()) && i != 0 && i != 6;
         tasks_.back().constants.push_back(
             is_known ? std::span(static_cast<const std::byte*>(tensor.data()), tensor.bytes())
                      : std::span<const std::byte>());
@@ -146,14 +146,18 @@ class NpuTarget : public testing::Test {
     }
   }
 
+  static bool isConvolution(const std::vector<Tensor>& operands) { return operands.size() == 7; }
+
   static void fill(std::vector<Tensor>& operands, size_t seed) {
     std::minstd_rand random(static_cast<unsigned>(seed + 1));
     const auto range = [&](int64_t low, int64_t high) {
       return std::uniform_int_distribution<int64_t>(low, high)(random);
     };
     for (const size_t i : {0, 1, 6}) {
+      if (i >= operands.size()) break;
       for (int64_t e = 0; e < operands[i].count(); ++e) operands[i].setInt(e, range(-128, 127));
     }
+    if (!isConvolution(operands)) return;
     for (int64_t c = 0; c < operands[2].count(); ++c) {
       const int64_t shift = range(16, 26);
       operands[2].setInt(c, range(-50000, 50000));
@@ -214,6 +218,37 @@ const Conv kConvs[] = {
 TEST_F(NpuTarget, ConvolutionsAreTheCpusBitForBit) {
   std::string text;
   for (size_t i = 0; i < std::size(kConvs); ++i) text += textOf(kConvs[i], fmt::format("conv{}", i));
+  parse(text);
+  expectSame("");
+}
+
+// Both operands are activations: rows of the right one are rows of weights.
+constexpr const char* kProducts = R"(
+  func.func @NAME(%x: tensor<BxMxKxi8>, %w: tensor<BxKxNxi8>) -> tensor<BxMxNxi32> {
+    %zero = arith.constant 0 : i32
+    %e = tensor.empty() : tensor<BxMxNxi32>
+    %f = linalg.fill ins(%zero : i32) outs(%e : tensor<BxMxNxi32>) -> tensor<BxMxNxi32>
+    %c = linalg.generic {indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>, affine_map<(b, m, n, k) -> (b, k, n)>, affine_map<(b, m, n, k) -> (b, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%x, %w : tensor<BxMxKxi8>, tensor<BxKxNxi8>) outs(%f : tensor<BxMxNxi32>) {
+    ^bb0(%l: i8, %r: i8, %acc: i32):
+      %lw = arith.extsi %l : i8 to i32
+      %rw = arith.extsi %r : i8 to i32
+      %m = arith.muli %lw, %rw : i32
+      %s = arith.addi %acc, %m : i32
+      linalg.yield %s : i32
+    } -> tensor<BxMxNxi32>
+    return %c : tensor<BxMxNxi32>
+  }
+)";
+
+TEST_F(NpuTarget, ProductsOfActivations) {
+  std::string text;
+  for (const auto& [b, m, n, k] :
+       std::vector<std::array<int64_t, 4>>{{3, 24, 19, 33}, {1, 300, 64, 16}, {2, 1, 5, 100}}) {
+    text += replaced(kProducts, {{"NAME", fmt::format("product{}", m)},
+                                 {"BxMxKx", fmt::format("{}x{}x{}x", b, m, k)},
+                                 {"BxKxNx", fmt::format("{}x{}x{}x", b, k, n)},
+                                 {"BxMxNx", fmt::format("{}x{}x{}x", b, m, n)}});
+  }
   parse(text);
   expectSame("");
 }
