@@ -92,7 +92,8 @@ struct ContractionPlan {
 // Unimplemented when no tile fits into the memories.
 Result<ContractionPlan> planContraction(const Config& config, const Contraction& contraction);
 
-// Adds tiles [begin, end) to a stream that has nothing before, in the order outer loops, lines, pixels.
+// Adds tiles [begin, end) to a stream, in the order outer loops, lines, pixels. What was on the chip before
+// is lost.
 Status emitContraction(const Config& config, const ContractionPlan& plan, int64_t begin, int64_t end,
                        StreamBuilder& builder);
 

@@ -1,6 +1,9 @@
-// npu-utilisation: how busy the array is with the convolutions of ResNet-50, as docs/npu-utilisation.md.
+// npu-utilisation: how busy the array is, with the convolutions of ResNet-50, as docs/npu-utilisation.md, or
+// with the tasks of an artifact that was compiled for an NPU.
 #include <cstdio>
 
+#include "tetrarch/abi/artifact_file.h"
+#include "tetrarch/abi/npu_program.h"
 #include "tetrarch/compile/target/npu/resnet50_layers.h"
 #include "tetrarch/devices/npu/timing.h"
 
@@ -9,9 +12,10 @@ namespace {
 
 constexpr const char* kAbout = R"(# How busy the NPU's array is
 
-The convolutions of ResNet-50 on one image, int8, a {0} x {0} array: `build/bin/npu-utilisation` writes this page. Cycles
-are the timing model's, which are the RTL's (rtl/npu/README.md), of the streams that the code generator writes, from
-reset to the last byte in DRAM. Utilisation is products that the layer needs / (cycles * {1}); those with padding count.
+The convolutions of ResNet-50 on one image, int8, a {0} x {0} array: `build/bin/npu-utilisation` writes this page, and
+`build/bin/npu-utilisation m.tet` says the same of the tasks of a model that was compiled for an NPU. Cycles are the
+timing model's, which are the RTL's (rtl/npu/README.md), of the streams that the code generator writes, from reset to
+the last byte in DRAM. Utilisation is products that the layer needs / (cycles * {1}); those with padding count.
 
 | layer | input | channels | to | times | cycles | utilisation | load | vector | store |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -24,6 +28,47 @@ Result<Timing> timingOf(const ConvolutionLayer& layer, const Config& config) {
   TET_ASSIGN_OR_RETURN(const auto program, builder.finish());
   TET_ASSIGN_OR_RETURN(const auto words, encode(program));
   return simulateTiming(config, words);
+}
+
+// The cycles of all streams of one task, and products of the array in them.
+Timing sumOf(const Config& config, const ProgramEntry& entry) {
+  Timing sum;
+  for (const std::vector<Word>& words : entry.streams) {
+    const Timing timing = simulateTiming(config, words);
+    sum.cycles += timing.cycles;
+    sum.multiplications += timing.multiplications;
+  }
+  return sum;
+}
+
+Status printTasks(const abi::CodeEntry& code, const Program& program) {
+  Config config = Config::standard(program.side, program.kind);
+  config.sp_rows = program.sp_rows, config.acc_rows = program.acc_rows;
+  fmt::print("code for {}\n\n| task | streams | cycles | array at work |\n| --- | --- | --- | --- |\n",
+             code.features);
+  Timing all;
+  for (const ProgramEntry& entry : program.entries) {
+    const Timing timing = sumOf(config, entry);
+    fmt::print("| {} | {} | {} | {:.1f} % |\n", entry.symbol, entry.streams.size(), timing.cycles,
+               100 * timing.utilisation(config));
+    all.cycles += timing.cycles, all.multiplications += timing.multiplications;
+  }
+  fmt::print("| **all {}** | | **{}** | **{:.1f} %** |\n", program.entries.size(), all.cycles,
+             100 * all.utilisation(config));
+  return {};
+}
+
+Status printArtifact(const char* path) {
+  TET_ASSIGN_OR_RETURN(const auto artifact, abi::Artifact::open(path));
+  bool any = false;
+  for (const abi::CodeEntry& code : artifact->manifest().code) {
+    if (code.format != TET_NPU_FORMAT) continue;
+    TET_ASSIGN_OR_RETURN(const Program program, readProgram(artifact->bytes(code.section)));
+    TET_RETURN_IF_ERROR(printTasks(code, program));
+    any = true;
+  }
+  return any ? Status()
+             : invalidArgument("{} has no code for an NPU: compile it with --devices cpu,npu", path);
 }
 
 Status print(const Config& config) {
@@ -52,8 +97,9 @@ Status print(const Config& config) {
 }  // namespace
 }  // namespace tetrarch::npu
 
-int main() {
-  const tetrarch::Status status = tetrarch::npu::print(tetrarch::npu::Config());
+int main(int argc, char** argv) {
+  const tetrarch::Status status =
+      argc > 1 ? tetrarch::npu::printArtifact(argv[1]) : tetrarch::npu::print(tetrarch::npu::Config());
   if (status.ok()) return 0;
   fmt::print(stderr, "npu-utilisation: {}\n", status.message());
   return static_cast<int>(status.code());
