@@ -69,6 +69,7 @@ def build(
         *("--compiler", "clang", "-CFLAGS", "-std=gnu++20", "-MAKEFLAGS", _MAKE, "--output-split", "20000"),
         *(f"-G{name}={value}" for name, value in parameters.items()),
         *("--top-module", top, "--Mdir", str(folder), f"-I{RTL / 'npu'}"),
+        *sorted({f"-I{file.parent}" for file in more}),
         *map(str, [*design.sources(), *more, bench]),
     ]
     _run("building the simulation", command, env=environment)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
-from rtl.flow import programs
+from rtl.flow import programs, publish
 from rtl.flow.activity import SimulationError, read_saif
 from rtl.flow.cell_models import model, verilog_expression
-from rtl.flow.designs import Memory
+from rtl.flow.compare_scalesim import layers
+from rtl.flow.designs import DESIGNS, Memory
+from rtl.flow.gates import bench
 from rtl.flow.liberty import Library, LibraryError
 from rtl.flow.memories import Macro, macros_of
 from rtl.flow.netlist import Gates
+from rtl.flow.page import page
 from rtl.flow.power import Meter
+from rtl.flow.simulate import RUNS, Simulator, from_bits, to_bits, to_numbers
 from rtl.flow.synthesis import critical_path
 from rtl.flow.timing import Timing
 
@@ -235,3 +240,83 @@ def test_a_file_that_is_no_library_is_named(tmp_path):
         Library.read([path])
     with pytest.raises(LibraryError, match="No such file"):
         Library.read([tmp_path / "missing.lib"])
+
+
+def test_gates_are_simulated_in_all_runs_at_once(library, gates):
+    simulator = Simulator(gates, library)
+    d, y = simulator.ports["d"], simulator.ports["y"]
+    simulator.settle()
+
+    def cycle(runs: int) -> int:
+        """d becomes 1 in these runs with the edge; what y is in each."""
+        simulator.clock({"d": np.array([runs], dtype=np.uint64)})
+        return int(simulator.values[y][0])
+
+    # y is q and not q: always 0, while d comes to q a cycle late, in runs 0 and 2.
+    assert [cycle(0b101), cycle(0b101), cycle(0)] == [0, 0, 0]
+    assert int(simulator.values[simulator.place[4]]) == 0b101
+    assert [int(simulator.toggles(run)[d[0]]) for run in (0, 1, 2)] == [2, 0, 2]
+    assert [int(simulator.toggles(run)[simulator.place[5]]) for run in (0, 1)] == [1, 0], (
+        "the inverter fell once"
+    )
+
+
+def test_numbers_and_words_are_two_views():
+    bits = np.zeros((RUNS, 12), dtype=np.uint8)
+    bits[3, [0, 11]] = 1
+    words = from_bits(bits)
+    assert words[0] == words[11] == 1 << 3
+    assert (to_bits(words) == bits).all()
+    assert to_numbers(words)[3] == 1 + (1 << 11)
+
+
+def test_a_bench_drives_gates_and_rtl_alike():
+    ports = {"clk_i": ("input", [2]), "bits_i": ("input", list(range(3, 131))), "legal_o": ("output", [200])}
+    text = bench(DESIGNS["decode"], ports)
+    assert "gates u_gates (.clk_i(clk_i), .bits_i(bits_i), .legal_o(legal_o_gates));" in text
+    assert "npu_decode #(.S(8), .SpRows(32768), .AccRows(2048)) u_rtl (" in text
+    assert "bits_i = 128'(instruction());" in text
+    assert "legal_o_gates !== legal_o_rtl" in text
+
+
+def test_recorded_figures_hold_what_they_promise():
+    figures = json.loads(publish.FIGURES.read_text(encoding="utf-8"))
+    designs = [design for node in figures.values() for design in node.get("designs", {}).values()]
+    differences = [abs(design["abc"]["difference"]) for design in designs if "abc" in design]
+    assert differences, "no timing was compared with ABC's"
+    assert max(differences) < 0.025  # ASAP7 2.0 %, the others below 0.7 %
+    layers = [row for design in designs for row in design.get("energy", {}).get("layer", {}).values()]
+    assert layers, "no sum of energies was compared with a layer's gates"
+    assert max(abs(row["difference"]) for row in layers) < 0.1
+
+
+def test_published_files_are_those_of_the_figures():
+    figures = json.loads(publish.FIGURES.read_text(encoding="utf-8"))
+    assert json.loads(publish.PLUGIN.read_text(encoding="utf-8")) == publish.plugin_figures(figures)
+    assert publish.PAGE.read_text(encoding="utf-8") == page(figures, publish.DRAM_BYTE)
+
+
+def test_energies_of_other_sides_are_scaled():
+    figures = json.loads(publish.FIGURES.read_text(encoding="utf-8"))
+    small, large = (publish.joules(figures, side)["random"] for side in (8, 16))
+    assert large["matmul_row"] == pytest.approx(4 * small["matmul_row"], rel=1e-3)
+    assert large["requant"] == pytest.approx(2 * small["requant"], rel=1e-3)
+    assert large["instruction"] == small["instruction"]
+    assert small["cycle"] < large["cycle"] < 4 * small["cycle"]
+
+
+def test_layers_of_the_utilisation_page():
+    page_text = (
+        "| stem 7x7 | 224 | 3 | 64 | 1 | 706103 | 65.3 % | 26 % |\n"
+        "| stage 2, 1x1 shortcut | 56 | 256 | 512 | 1 | 402964 | 99.6 % |\n| **all 24** | | | | | **1** | |\n"
+    )
+    stem, shortcut = layers(page_text)
+    assert (stem.kernel, stem.channels, stem.filters, stem.out, stem.times, stem.cycles) == (
+        7,
+        3,
+        64,
+        112,
+        1,
+        706103,
+    )
+    assert (shortcut.name, shortcut.out, shortcut.folds) == ("stage 2, 1x1 shortcut", 28, 16)

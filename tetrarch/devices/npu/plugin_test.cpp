@@ -87,6 +87,30 @@ class NpuPlugin : public Conformance {
   }
 };
 
+TEST_F(NpuPlugin, MetersModelledEnergy) {
+  const auto joulesAt = [&](const std::string& options) {
+    Handle<tet_device> device = open(options);
+    Handle<tet_module> module = load(device.get());
+    Handle<tet_queue> q = queue(device.get());
+    Handle<tet_buffer> from = filled(3, q.get(), device.get()), to = filled(0, q.get(), device.get());
+    tet_figure before = {}, after = {};
+    Error error;
+    EXPECT_OK(api().energy_read(device.get(), &before, &error));
+    tet_receipt receipt = {.struct_size = sizeof receipt};
+    EXPECT_OK(launch(q.get(), kernel(module.get(), "copy"), from.get(), to.get(), 0, kUnits, &receipt));
+    EXPECT_OK(api().queue_finish(q.get(), &error));
+    EXPECT_OK(api().energy_read(device.get(), &after, &error));
+    EXPECT_EQ(after.source, TET_MODELLED);
+    return after.value - before.value;
+  };
+  const double random = joulesAt("{}"), idle = joulesAt(R"({"activity":"idle"})");
+  // Each byte goes from DRAM and back at a quarter of a nanojoule or so.
+  EXPECT_GT(idle, 2 * kBytes * 100e-12);
+  EXPECT_LT(random, 1e-3);
+  EXPECT_GT(random, idle);
+  EXPECT_EQ(openError(R"({"activity":"calm"})"), "option 'activity' is 'calm'; it is random, relu, idle");
+}
+
 TEST_F(NpuPlugin, ChecksWindowsInTheRtlAndCountsThem) {
   const Outcome none = run("{}"), some = run(with("honest", R"("check_rtl":12,"check_seed":4)"));
   EXPECT_EQ(counter(none, "rtl_windows"), 0u);
