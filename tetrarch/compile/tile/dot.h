@@ -11,8 +11,8 @@ namespace tetrarch::compile {
 // Steps of k that one dot product takes.
 inline constexpr int64_t kDotBytes = 4;
 
-// acc[n] += Σ left[k] * right[k][n] over four k, of signed bytes into 32 bits, exact modulo 2^32. Objects live as
-// long as the program and are used by any thread. `lanes` is how many n a vector of sums has.
+// acc[n] += Σ left[k] * right[k][n] over four k, of signed bytes into 32 bits, exact modulo 2^32. Objects
+// live as long as the program and are used by any thread. `lanes` is how many n a vector of sums has.
 class TileDot {
  public:
   using Values = llvm::SmallVector<mlir::Value, 2>;
