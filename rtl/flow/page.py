@@ -9,6 +9,7 @@ Written by `python -m rtl.flow.publish` from [rtl/flow/figures.json](../rtl/flow
 here is *modelled*: netlists of library cells before layout. There are no wires and no clock tree in them; a clock is
 30 % slower than the cells alone allow, to leave room for wires. Simulation has no delays, so there are no glitches
 in the energies. ASAP7 is a predictive library that no fab makes. No chip and no board has been measured.
+All is of the int8 kind; a node has the designs that its command names.
 """
 
 
@@ -34,14 +35,14 @@ def _designs(nodes: dict) -> str:
         "## Parts and the whole\n",
         "The element is one of the array; `lane-8` one of the vector unit; `core-8` everything, its memories as macros",
         "that are not in the area. Depth is in cells. *ABC* is how much the flow's own timing differs from ABC's.\n",
-        "| node | design | cells | area mm² | depth | longest path ns | clock MHz | from | to | ABC |",
+        "| node | design | cells | area µm² | depth | longest path ns | clock MHz | from | to | ABC |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, node in nodes.items():
         for design, found in node["designs"].items():
             abc = f"{found['abc']['difference']:+.1%}" if "abc" in found else ""
             lines.append(
-                f"| {name} | {design} | {found['cells']:,} | {_number(found['area'], 1e-6, 5)} | {found['depth']} "
+                f"| {name} | {design} | {found['cells']:,} | {_number(found['area'], 1, 0)} | {found['depth']} "
                 f"| {_number(found['period'], 1e9, 2)} | {_number(found['clock'], 1e-6, 0)} "
                 f"| {found['critical']['from']} | {found['critical']['to']} | {abc} |"
             )
