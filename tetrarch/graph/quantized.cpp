@@ -5,66 +5,19 @@
 #include <limits>
 
 #include "tetrarch/graph/constants.h"
+#include "tetrarch/graph/quantized_parts.h"
 
 namespace tetrarch::tet {
 namespace {
 
-using Builder = mlir::ImplicitLocOpBuilder;
+using namespace quantized;
 using mlir::Type;
 using mlir::Value;
 using Values = llvm::SmallVector<Value>;
 
-mlir::RankedTensorType typeOf(Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()); }
-
-Value convert(Builder& b, Value x, Type element) {
-  return typeOf(x).getElementType() == element ? x : ConvertOp::create(b, x, element).getResult();
-}
-
-// A parameter, in the element type, at every element of `like`'s shape.
-Value spread(Builder& b, Value parameter, Type element, Value like, int64_t axis) {
-  Value value = convert(b, parameter, element);
-  llvm::SmallVector<int64_t> dims;
-  if (typeOf(parameter).getRank() == 1) dims.push_back(axis);
-  if (typeOf(parameter).getRank() == typeOf(like).getRank()) return value;
-  return BroadcastInDimOp::create(b, value, typeOf(like).getShape(), dims);
-}
-
-Value splat(Builder& b, Value like, Type element, int64_t value) {
-  return makeSplat(b, b.getLoc(), typeOf(like).clone(element), value);
-}
-
-using Body = llvm::function_ref<Value(Builder&, mlir::ValueRange)>;
-
-Value composite(Builder& b, llvm::StringRef name, mlir::ValueRange inputs, mlir::RankedTensorType result,
-                llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>> attributes, Body body) {
-  mlir::NamedAttrList about;
-  for (auto [key, value] : attributes) about.set(key, b.getI64IntegerAttr(value));
-  auto op = CompositeOp::create(b, mlir::TypeRange(Type(result)), name, inputs,
-                                about.getDictionary(b.getContext()));
-  mlir::Block& block = op.getBody().emplaceBlock();
-  for (Value input : inputs) block.addArgument(input.getType(), b.getLoc());
-  mlir::OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(&block);
-  ReturnOp::create(b, body(b, block.getArguments()));
-  return op.getResult(0);
-}
-
 std::pair<int64_t, int64_t> limitsOf(Type type) {
   return type.isUnsignedInteger() ? std::pair<int64_t, int64_t>{0, 255}
                                   : std::pair<int64_t, int64_t>{-128, 127};
-}
-
-// roundingShift() on i64 tensors. `shift` is a parameter of them, a scalar or along `axis`.
-Value shiftRounding(Builder& b, Value x, Value shift, int64_t axis) {
-  Type i64 = b.getI64Type();
-  Value amount = convert(b, shift, i64);
-  Value one = splat(b, amount, i64, 1);
-  Value half = ShiftLeftOp::create(b, one, SubtractOp::create(b, amount, one));
-  Value below_half = spread(b, SubtractOp::create(b, half, one), i64, x, axis);
-  Value by = spread(b, amount, i64, x, axis);
-  Value odd = AndOp::create(b, ShiftRightArithmeticOp::create(b, x, by), splat(b, x, i64, 1));
-  Value nudged = AddOp::create(b, AddOp::create(b, x, below_half), odd);
-  return ShiftRightArithmeticOp::create(b, nudged, by);
 }
 
 // roundingShift((acc + bias) * multiplier, shift) in i64.
@@ -74,13 +27,6 @@ Value scaled(Builder& b, const RequantizeInput& in) {
   if (in.bias) sum = AddOp::create(b, sum, spread(b, in.bias, i64, in.acc, in.axis));
   Value product = MultiplyOp::create(b, sum, spread(b, in.multiplier, i64, in.acc, in.axis));
   return shiftRounding(b, product, in.shift, in.axis);
-}
-
-Value clipped(Builder& b, Value x, const RequantizeOutput& out) {
-  auto number = [&](int64_t value) { return splat(b, x, b.getI64Type(), value); };
-  Value shifted = out.zero_point == 0 ? x : AddOp::create(b, x, number(out.zero_point)).getResult();
-  Value kept = ClampOp::create(b, x.getType(), number(out.low), shifted, number(out.high));
-  return convert(b, kept, b.getI8Type());
 }
 
 Values inputsOf(const RequantizeInput& in) {
@@ -158,8 +104,7 @@ Value requantizeAdd(Builder& b, const RequantizeInput& in, const RequantizeOther
     Value wide = convert(b, arguments.back(), i64);
     Value centred = SubtractOp::create(b, wide, splat(b, wide, i64, other.zero_point));
     Value product = MultiplyOp::create(b, centred, splat(b, wide, i64, int64_t{other.multiplier}));
-    Value shift = makeSplat(b, b.getLoc(), mlir::RankedTensorType::get({}, i64), int64_t{other.shift});
-    return clipped(b, AddOp::create(b, first, shiftRounding(b, product, shift, -1)), out);
+    return clipped(b, AddOp::create(b, first, shiftRounding(b, product, other.shift)), out);
   };
   return composite(b, kRequantizeAdd, inputs, typeOf(in.acc).clone(b.getI8Type()),
                    {{kAxis, in.axis},

@@ -52,6 +52,9 @@ bool widensBytes(Operation* op) {
   auto from = elementOf(convert.getOperand()), to = elementOf(convert.getResult());
   return from.isInteger(8) && to.isInteger() && to.getIntOrFloatBitWidth() > 8;
 }
+bool readsConstant(Operation* op) {
+  return readsByIndex(op) && llvm::isa_and_nonnull<tet::ConstantOp>(op->getOperand(0).getDefiningOp());
+}
 
 bool unpacksWeights(Value value) {
   auto are_weights = [](const std::optional<Panels>& panels) {
@@ -192,7 +195,9 @@ class Grouper {
     auto shape = shapeOf(op->getResult(0));
     if (llvm::isa<tet::TransposeOp>(op))
       return group.kind == GroupKind::Elementwise && op->getOperand(0).hasOneUse();
-    if (!hasPayload(op)) return false;  // a gather starts anew, so that what it reads from is an operand
+    // A gather starts anew, so that what it reads from is an operand; a row of which a table's entries are a
+    // part stays whole.
+    if (!hasPayload(op) && !(group.kind == GroupKind::Rows && readsConstant(op))) return false;
     if (group.kind == GroupKind::Epilogue && widensBytes(op)) return false;
     switch (group.kind) {
       case GroupKind::Rows:

@@ -21,7 +21,28 @@ using Builder = mlir::ImplicitLocOpBuilder;
 struct Point {
   std::optional<Unit> unit;  // that makes it; none: floats do
   bool symmetric = false;
+  Affine affine;
 };
+
+// The lowest number of a value that makes a difference to its readers: a sum with another operand is below
+// what its range keeps from there on. The mask of an attention is so low that its range would leave nothing
+// of the rest.
+double usefulLow(Value value);
+
+double usefulLow(OpOperand& use) {
+  Operation* op = use.getOwner();
+  if (llvm::isa<tet::ReshapeOp, tet::TransposeOp, tet::BroadcastInDimOp, tet::SliceOp>(op))
+    return usefulLow(op->getResult(0));
+  if (!llvm::isa<tet::AddOp>(op)) return -INFINITY;
+  auto sum = rangeOf(op->getResult(0)), other = rangeOf(op->getOperand(1 - use.getOperandNumber()));
+  return sum && other ? sum[0] - other[1] : -INFINITY;
+}
+
+double usefulLow(Value value) {
+  double low = INFINITY;
+  for (OpOperand& use : value.getUses()) low = std::min(low, usefulLow(use));
+  return low;
+}
 
 class Inserter {
  public:
@@ -32,6 +53,8 @@ class Inserter {
     for (Operation& op : block_) {
       if (isQuantisable(&op)) demandOperands(&op);
     }
+    // Before any use is replaced.
+    for (auto& [value, point] : points_) point.affine = affineOf(value);
     for (auto& [value, point] : points_) insert(value, point);
     for (Operation* op : contractions_) quantiseWeights(op);
   }
@@ -40,6 +63,13 @@ class Inserter {
   bool canQuantise(Value value) const {
     return tensorType(value).getElementType().isF32() && rangeOf(value) && !isKnown(value) &&
            tensorType(value).getNumElements() > 0;
+  }
+
+  // A row's spread may be a small part of the tensor's range, so that 8 bits before a normalisation cost
+  // much: not worth it where floats, as of an embedding, would be quantised for it.
+  static bool isOfContraction(Value value) {
+    auto unit = readUnit(value);
+    return unit && unit->kind == UnitKind::kContraction;
   }
 
   void demandOperands(Operation* op) {
@@ -62,7 +92,7 @@ class Inserter {
     auto unit = readUnit(use.get());
     const bool possible =
         unit && llvm::all_of(unit->operands, [&](OpOperand* o) { return canQuantise(o->get()); });
-    if (!possible) return;
+    if (!possible || (unit->kind == UnitKind::kNorm && !isOfContraction(unit->operands[0]->get()))) return;
     it->second.unit = unit;
     for (OpOperand* operand : unit->operands) demand(*operand, moves(*unit) && symmetric);
   }
@@ -81,11 +111,11 @@ class Inserter {
     const Point& point = points_[value];
     if (point.unit && moves(*point.unit)) return affineOf(point.unit->operands[0]->get());
     auto range = rangeOf(value).asArrayRef();
-    return affineFor(range[0], range[1], point.symmetric);
+    return affineFor(std::max(range[0], std::min(usefulLow(value), range[1])), range[1], point.symmetric);
   }
 
   void insert(Value value, const Point& point) {
-    const Affine affine = affineOf(value);
+    const Affine& affine = point.affine;
     b_.setInsertionPointAfterValue(value);
     b_.setLoc(value.getLoc());
     auto scalar = [&](ElementType type, double number) -> Value {

@@ -21,12 +21,6 @@ using Numbers = std::vector<double>;
 
 constexpr int kMostOtherShift = 31;  // of a second operand
 
-// A tensor as i8, with what it stands for.
-struct Quantised {
-  Value q;
-  Affine affine;
-};
-
 // Constant weights as i8, symmetric: one scale for all or one an output feature.
 struct Weights {
   Value q;
@@ -47,14 +41,6 @@ Value flipSign(Builder& b, Value q, mlir::Type element, int64_t offset) {
   Value wide = ConvertOp::create(b, q, b.getI32Type());
   Value moved = AddOp::create(b, wide, makeSplat(b, b.getLoc(), tensorType(wide), offset));
   return ConvertOp::create(b, moved, element);
-}
-
-Value vectorOf(Builder& b, ElementType type, llvm::ArrayRef<int64_t> values) {
-  const bool is_scalar = llvm::all_equal(values);
-  Shape shape;
-  if (!is_scalar) shape.push_back(values.size());
-  return makeConstant(b, b.getLoc(),
-                      Tensor::of<int64_t>(type, shape, is_scalar ? values.take_front() : values));
 }
 
 Value scaleOf(Builder& b, const Numbers& scales) {
@@ -319,6 +305,7 @@ class Converter {
   Value contraction(const Unit& unit, const Target& target) {
     auto sum = contract(unit.root);
     if (!sum) return {};
+    for (double& scale : sum->scales) scale *= unit.factor;
     auto bias = biasOf(*sum, unit.bias ? numbersAlong(unit.bias, sum->axis) : Numbers());
     if (!bias) return {};
     Numbers factors;
@@ -366,6 +353,13 @@ class Converter {
   }
 
   //-- Other units
+
+  Value rows(const Unit& unit, const Target& target) {
+    auto x = quantised(unit.operands[0]->get());
+    if (!x) return {};
+    auto make = unit.kind == UnitKind::kSoftmax ? integerSoftmax : integerNorm;
+    return make(b_, unit, {x->q, x->affine}, target.affine.scale, outputFor(target));
+  }
 
   Value rescaled(const Quantised& x, const Affine& out) {
     if (x.affine == out) return x.q;
@@ -483,6 +477,9 @@ class Converter {
         return movement(unit, target.affine);
       case UnitKind::kTable:
         return table(unit, target);
+      case UnitKind::kSoftmax:
+      case UnitKind::kNorm:
+        return rows(unit, target);
     }
     return {};
   }
@@ -532,6 +529,14 @@ class Converter {
 };
 
 }  // namespace
+
+Value vectorOf(Builder& b, ElementType type, llvm::ArrayRef<int64_t> values) {
+  const bool is_scalar = llvm::all_equal(values);
+  Shape shape;
+  if (!is_scalar) shape.push_back(values.size());
+  return makeConstant(b, b.getLoc(),
+                      Tensor::of<int64_t>(type, shape, is_scalar ? values.take_front() : values));
+}
 
 void makeInteger(mlir::Block& block) { Converter(block).run(); }
 

@@ -4,6 +4,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "tetrarch/compile/quantize/unit.h"
+#include "tetrarch/graph/quantized.h"
 
 namespace tetrarch::compile {
 
@@ -16,6 +17,22 @@ struct Affine {
 
 // The i8 numbers for reals in [low, high], which is widened to contain 0; symmetric: 0 stands for 0.
 Affine affineFor(double low, double high, bool symmetric);
+
+// A tensor as i8, with what it stands for.
+struct Quantised {
+  Value q;
+  Affine affine;
+};
+
+// A constant: a scalar when all values are equal, else a vector.
+Value vectorOf(mlir::ImplicitLocOpBuilder& b, ElementType type, llvm::ArrayRef<int64_t> values);
+
+// The composites of graph/quantized_rows.h that compute a unit of rows; null where a number does not fit. A
+// step of the result is `scale`. In rows.cpp.
+Value integerSoftmax(mlir::ImplicitLocOpBuilder& b, const Unit& unit, const Quantised& x, double scale,
+                     const tet::RequantizeOutput& out);
+Value integerNorm(mlir::ImplicitLocOpBuilder& b, const Unit& unit, const Quantised& x, double scale,
+                  const tet::RequantizeOutput& out);
 
 // Marks by which errors are measured: the number of an op of the float graph, and on an op of the quantised
 // one {name, reference, scale, zero_point} of the value that it stands for.

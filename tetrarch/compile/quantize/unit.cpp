@@ -31,6 +31,18 @@ std::optional<std::pair<OpOperand*, double>> withSplat(Operation* op) {
   return std::nullopt;
 }
 
+// What an op multiplies or divides by a number, if nothing else reads that.
+struct Scaled {
+  Operation* op;
+  double factor = 1;
+};
+Scaled peelFactor(Operation* op) {
+  if (!llvm::isa_and_nonnull<MultiplyOp, DivideOp>(op)) return {op};
+  auto number = splatNumber(op->getOperand(1));
+  if (!number || *number == 0 || !op->getOperand(0).hasOneUse()) return {op};
+  return {op->getOperand(0).getDefiningOp(), llvm::isa<MultiplyOp>(op) ? *number : 1 / *number};
+}
+
 struct Peeled {
   Value value;
   std::optional<double> low, high;
@@ -69,18 +81,23 @@ Peeled peelLimits(Value value) {
   return peeled;
 }
 
-// A contraction alone, or plus a constant along its features.
+// A contraction alone, times a positive number, plus a constant along its features.
 std::optional<Unit> readBiased(Value value) {
   Operation* op = value.getDefiningOp();
   Value bias;
   if (auto sum = llvm::dyn_cast_or_null<AddOp>(op)) {
+    if (!sum.getLhs().hasOneUse()) return std::nullopt;
     op = sum.getLhs().getDefiningOp();
     bias = sum.getRhs();
-    if (!op || !isContraction(op) || !sum.getLhs().hasOneUse()) return std::nullopt;
-    if (numbersAlong(bias, featuresOf(op).result_dim).empty()) return std::nullopt;
   }
-  if (!op || !isQuantisable(op)) return std::nullopt;
-  Unit unit{.kind = UnitKind::kContraction, .root = op, .operands = {&op->getOpOperand(0)}};
+  const Scaled product = peelFactor(op);
+  op = product.op;
+  if (!op || !isQuantisable(op) || !(product.factor > 0)) return std::nullopt;
+  if (bias && numbersAlong(bias, featuresOf(op).result_dim).empty()) return std::nullopt;
+  Unit unit{.kind = UnitKind::kContraction,
+            .root = op,
+            .operands = {&op->getOpOperand(0)},
+            .factor = product.factor};
   if (!isKnown(op->getOperand(1))) unit.operands.push_back(&op->getOpOperand(1));
   unit.bias = bias;
   return unit;
@@ -124,14 +141,7 @@ std::optional<Unit> readBinary(Operation* op) {
 }
 
 std::optional<Unit> readSum(Value value) {
-  double factor = 1;
-  Operation* op = value.getDefiningOp();
-  if (llvm::isa_and_nonnull<MultiplyOp, DivideOp>(op)) {
-    auto number = splatNumber(op->getOperand(1));
-    if (!number || !op->getOperand(0).hasOneUse() || *number == 0) return std::nullopt;
-    factor = llvm::isa<MultiplyOp>(op) ? *number : 1 / *number;
-    op = op->getOperand(0).getDefiningOp();
-  }
+  const auto [op, factor] = peelFactor(value.getDefiningOp());
   if (!op || !(factor > 0) || !isF32(op->getResult(0))) return std::nullopt;
   auto reduce = llvm::dyn_cast<ReduceOp>(op);
   auto window = llvm::dyn_cast<ReduceWindowOp>(op);
@@ -333,7 +343,7 @@ std::vector<double> numbersAlong(Value value, int64_t dim) {
   } else if (auto number = splatNumber(value)) {
     return {*number};
   } else if (auto tensor = value.getDefiningOp<ConstantOp>() ? constantOf(value) : std::nullopt;
-             tensor && dim < static_cast<int64_t>(tensor->shape().size())) {
+             tensor && dim >= 0 && dim < static_cast<int64_t>(tensor->shape().size())) {
     return numbersOfSpread(*tensor, dim);
   } else {
     return {};
@@ -357,9 +367,12 @@ std::optional<Unit> readUnit(Value value) {
     Operation* op = peeled.value.getDefiningOp();
     unit = readBiased(peeled.value);
     if (auto sum = llvm::dyn_cast_or_null<AddOp>(op); sum && !unit) unit = readWithResidual(sum);
+    if (!unit) unit = readSoftmax(peeled.value);
+    if (!unit) unit = readNorm(peeled.value);
     if (!unit) unit = readBinary(op);
     // x * sigmoid(x) and the like are functions of one tensor.
-    if (unit && !unit->residual && unit->kind != UnitKind::kContraction && Cone(peeled.value).source())
+    if (unit && (unit->kind == UnitKind::kAdd || unit->kind == UnitKind::kMultiply) &&
+        Cone(peeled.value).source())
       return readTable(value);
     if (!unit) unit = readSum(peeled.value);
   }

@@ -20,6 +20,15 @@ enum class UnitKind {
   kSum,          // sum over dimensions or windows, times a constant
   kMovement,     // elements of the operands in another order, or the largest of some
   kTable,        // any function of one tensor's elements
+  kSoftmax,      // along the last dimension
+  kNorm,         // layer norm or RMS norm along the last dimension
+};
+
+// What a normalisation computes: (x - mean) / sqrt(mean square of that + epsilon) * scale + offset.
+struct Norm {
+  bool centred = true;  // else x itself, not its difference from the mean, is divided
+  double epsilon = 0;
+  std::vector<double> scale, offset;  // one number, or one an element of the row
 };
 
 struct Unit {
@@ -30,12 +39,17 @@ struct Unit {
   std::optional<double> low, high;
   Value bias;                           // a constant, or null
   mlir::OpOperand* residual = nullptr;  // added to the contraction; also the last of `operands`
-  double factor = 1;                    // of a sum
+  double factor = 1;                    // of a sum or contraction, before the bias
+  Norm norm;                            // of kNorm
 };
 
 // The unit that computes `value`; nothing when no integer operation does. Without weights that are constant
 // (or dequantised constants) a contraction has two operands, else one.
 std::optional<Unit> readUnit(Value value);
+
+// Softmax and normalisations, in rows.cpp.
+std::optional<Unit> readSoftmax(Value value);
+std::optional<Unit> readNorm(Value value);
 
 bool isContraction(mlir::Operation* op);
 // convolution or dot_general in f32 whose sum of products cannot leave 32 bits.
