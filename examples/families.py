@@ -143,8 +143,14 @@ def rows_in(page: Path) -> dict[str, list[str]]:
     return {name: rows for name, rows in table.items() if name not in (HEADER[0], "---")}
 
 
-def page(table: dict[str, list[str]]) -> str:
-    """The table as a page, its rows in the order of FULL."""
+def sections_in(page: Path) -> str:
+    """What people wrote below the table."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return text[text.index("\n## ") :] if "\n## " in text else ""
+
+
+def page(table: dict[str, list[str]], sections: str) -> str:
+    """The table as a page, its rows in the order of FULL, and what comes below it."""
     order = [network.name for network in FULL]
     rows = [row for name in sorted(table, key=order.index) for row in table[name]]
     missing = [name for name in order if name not in table]
@@ -164,7 +170,7 @@ after the other, so compare them with each other. `prompt` and `first` are calls
 those of one token with the cache that was given back.
 
 {chr(10).join(lines)}
-"""
+{sections}"""
 
 
 def main() -> None:
@@ -192,7 +198,7 @@ def main() -> None:
             table[name].append(line(row.cells()))
             print(table[name][-1], flush=True)
         if options.page:
-            options.page.write_text(page(table), encoding="utf-8")
+            options.page.write_text(page(table, sections_in(options.page)), encoding="utf-8")
 
 
 if __name__ == "__main__":

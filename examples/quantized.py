@@ -77,6 +77,17 @@ AVX-VNNI, by `vpmaddwd` on 16-bit pairs elsewhere; which code is loaded is decid
 `vpdpbusd` takes the left bytes as unsigned, so they are moved by 128 and 128 times the sum of each column's weights
 is subtracted from where its sum begins. Requantisation is computed in doubles: the product has at most 48 bits, so
 every step is exact and rounds as the integers do. Both have the bits of the interpreter, which the tests compare.
+
+Measured by `python -m bench.quantised` (AMD EPYC with AVX-512 VNNI, one thread, batch 1, tiles not tuned, in turns
+in one process on a busy machine, so processor time): ONNX Runtime's own QDQ form of ResNet-50, with per-channel
+weights and unsigned activations, run by both.
+
+| ResNet-50, one image | processor time, median |
+| --- | ---: |
+| Tetrarch, fp32 | 89.0 ms |
+| Tetrarch, int8 | 30.5 ms |
+| ONNX Runtime, fp32 | 81.8 ms |
+| ONNX Runtime, int8 | 24.2 ms |
 """
 
 

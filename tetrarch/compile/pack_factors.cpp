@@ -41,6 +41,9 @@ std::optional<Channels> channelsOf(Value value) {
   Result<Tensor> tensor = tensorOf(constant.getValue());
   if (!tensor || tensor->type() != ElementType::I64 || tensor->count() == 0) return std::nullopt;
   for (int64_t i = 0; i < tensor->count(); ++i) channels.numbers.push_back(tensor->getInt(i));
+  // Without a broadcast it is the tensor, of one dimension or none.
+  if (channels.dims.empty() && llvm::all_equal(channels.numbers)) channels.numbers.resize(1);
+  if (channels.dims.empty() && channels.numbers.size() > 1) channels.dims.push_back(0);
   return channels;
 }
 

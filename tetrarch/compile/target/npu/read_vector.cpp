@@ -1,0 +1,276 @@
+// Tasks for the vector unit: linalg.generic ops over rows and elements, read as the nodes of a vector
+// program.
+#include <algorithm>
+#include <cstring>
+
+#include "llvm/ADT/DenseMap.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/read_scalar.h"
+#include "tetrarch/compile/target/npu/vector_emit.h"
+
+namespace tetrarch::npu {
+namespace {
+
+using mlir::Value;
+using Shape = llvm::ArrayRef<int64_t>;
+
+// A stream is worth so many blocks, so that its beginning does not count.
+constexpr int64_t kStreamBlocks = 64;
+
+mlir::RankedTensorType typeOf(Value tensor) { return mlir::cast<mlir::RankedTensorType>(tensor.getType()); }
+Shape shapeOf(Value tensor) { return typeOf(tensor).getShape(); }
+
+class VectorEmitter : public TaskEmitter {
+ public:
+  VectorEmitter(const Config& config, VectorPlan plan, std::vector<int64_t> operands,
+                std::vector<int64_t> results)
+      : config_(config),
+        plan_(std::move(plan)),
+        operands_(std::move(operands)),
+        results_(std::move(results)) {}
+
+  TaskUnits units() const override {
+    return {.units = plan_.blocks(), .granularity = std::min(plan_.blocks(), kStreamBlocks)};
+  }
+  Status emit(int64_t begin, int64_t end, StreamBuilder& builder) const override {
+    emitVector(config_, plan_, {operands_, results_}, begin, end, builder);
+    return {};
+  }
+
+ private:
+  const Config config_;
+  const VectorPlan plan_;
+  const std::vector<int64_t> operands_, results_;
+};
+
+class Reader : public ScalarContext {
+ public:
+  Reader(const compile::Task& task, const Config& config, TaskMemory& memory)
+      : task_(task), config_(config), memory_(memory) {}
+
+  Result<std::unique_ptr<TaskEmitter>> run();
+
+ private:
+  // What a map of an operand makes of it in a loop nest of these extents; nothing for other maps.
+  std::optional<Extent> extentOf(mlir::AffineMap map, Shape loops) const;
+  Status readGeneric(mlir::linalg::GenericOp op);
+  Status readReduction(mlir::linalg::GenericOp op, ScalarReader& reader);
+  Result<int> nodeOf(Value tensor, Extent extent);
+  Result<int> inputOf(mlir::BlockArgument argument, Extent extent);
+  static Result<std::vector<int32_t>> numbersOf(std::span<const std::byte> bytes, unsigned bits);
+  Result<int> tableOf(Value tensor) override;
+  VectorProgram& program() override { return program_; }
+
+  std::span<const std::byte> constantOf(unsigned argument) const {
+    return argument < task_.constants.size() ? task_.constants[argument] : std::span<const std::byte>();
+  }
+  int addOperand(std::span<const std::byte> bytes) {
+    operands_.push_back(memory_.addConstant(bytes));
+    return static_cast<int>(operands_.size()) - 1;
+  }
+
+  const compile::Task& task_;
+  const Config& config_;
+  TaskMemory& memory_;
+  VectorProgram program_;
+  llvm::SmallVector<int64_t> shape_;
+  std::vector<int64_t> operands_, results_;
+  llvm::DenseMap<Value, int> nodes_;                            // of tensors computed here
+  llvm::DenseMap<std::pair<Value, int>, int> inputs_, tables_;  // and of operands, by extent
+};
+
+// Ops without a meaning of their own here.
+bool isPassive(mlir::Operation& op) {
+  return mlir::isa<mlir::tensor::EmptyOp, mlir::linalg::FillOp>(op) ||
+         op.hasTrait<mlir::OpTrait::ConstantLike>() || op.hasTrait<mlir::OpTrait::IsTerminator>();
+}
+
+bool isVectorTask(const compile::Task& task) {
+  bool computes = false;
+  for (mlir::Operation& op : *task.block) {
+    if (auto generic = mlir::dyn_cast<mlir::linalg::GenericOp>(op)) {
+      computes = true;
+      // Reductions of the last dimension alone; windows and products are others' work.
+      if (generic.getNumReductionLoops() > 1) return false;
+    } else if (!isPassive(op)) {
+      return false;
+    }
+  }
+  return computes;
+}
+
+Result<std::unique_ptr<TaskEmitter>> Reader::run() {
+  for (size_t i = 0; i < task_.block->getNumArguments(); ++i) operands_.push_back(memory_.operand(i));
+  mlir::Operation* yield = task_.block->getTerminator();
+  shape_.assign(shapeOf(yield->getOperand(0)));
+  if (shape_.empty()) return propagate(unimplemented("a result without dimensions"));
+  program_.columns = shape_.back();
+  program_.rows = 1;
+  for (int64_t extent : Shape(shape_).drop_back()) program_.rows *= extent;
+  if (program_.rows * program_.columns == 0) return propagate(unimplemented("a result without elements"));
+  for (mlir::Operation& op : *task_.block) {
+    if (auto generic = mlir::dyn_cast<mlir::linalg::GenericOp>(op)) TET_RETURN_IF_ERROR(readGeneric(generic));
+  }
+  for (size_t i = 0; i < yield->getNumOperands(); ++i) {
+    Value result = yield->getOperand(i);
+    auto node = nodes_.find(result);
+    if (node == nodes_.end() || shapeOf(result) != Shape(shape_))
+      return propagate(unimplemented("result {} is of another shape, or an operand", i));
+    const unsigned bits = typeOf(result).getElementTypeBitWidth();
+    if (bits != 8 && bits != 32) return propagate(unimplemented("result {} has {} bits", i, bits));
+    program_.results.push_back({node->second, bits / 8});
+    results_.push_back(memory_.result(i));
+  }
+  TET_ASSIGN_OR_RETURN(VectorPlan plan, planVector(config_, std::move(program_)));
+  return std::unique_ptr<TaskEmitter>(
+      std::make_unique<VectorEmitter>(config_, std::move(plan), std::move(operands_), std::move(results_)));
+}
+
+std::optional<Extent> Reader::extentOf(mlir::AffineMap map, Shape loops) const {
+  // The operand's dimensions as loops; a dimension of one element may be read at 0.
+  auto isLoop = [&](unsigned result, unsigned loop) {
+    auto dim = mlir::dyn_cast<mlir::AffineDimExpr>(map.getResult(result));
+    return dim ? dim.getPosition() == loop : loops[loop] == 1;
+  };
+  auto isPrefix = [&](unsigned count) {
+    if (map.getNumResults() != count) return false;
+    for (unsigned i = 0; i < count; ++i) {
+      if (!isLoop(i, i)) return false;
+    }
+    return true;
+  };
+  const unsigned rank = shape_.size();
+  if (loops == Shape(shape_) && isPrefix(rank)) return Extent::Element;
+  if (map.getNumResults() == 0) return rank == 1 ? Extent::Row : Extent::One;
+  if (loops == Shape(shape_) && map.getNumResults() == 1 && rank > 1 && isLoop(0, rank - 1))
+    return Extent::Column;
+  const bool of_rows = loops == Shape(shape_) || loops == Shape(shape_).drop_back();
+  return of_rows && isPrefix(rank - 1) ? std::optional(Extent::Row) : std::nullopt;
+}
+
+Status Reader::readGeneric(mlir::linalg::GenericOp op) {
+  llvm::SmallVector<int64_t> loops = op.getStaticLoopRanges();
+  const bool of_elements = Shape(loops) == Shape(shape_);
+  if (!of_elements && Shape(loops) != Shape(shape_).drop_back())
+    return unimplemented("loops of another shape than the result's");
+  ScalarReader reader(*this);
+  for (mlir::OpOperand* input : op.getDpsInputOperands()) {
+    auto extent = extentOf(op.getMatchingIndexingMap(input), loops);
+    if (!extent) return unimplemented("an operand is neither read as it lies nor by row or column");
+    Value argument = op.getMatchingBlockArgument(input);
+    if (argument.use_empty()) continue;
+    TET_ASSIGN_OR_RETURN(const int node, nodeOf(input->get(), *extent));
+    reader.bind(argument, node);
+  }
+  if (op.getNumReductionLoops() != 0) return readReduction(op, reader);
+  mlir::Operation* yield = op.getBody()->getTerminator();
+  for (size_t i = 0; i < yield->getNumOperands(); ++i) {
+    if (!op.getMatchingIndexingMap(op.getDpsInitOperand(i)).isIdentity())
+      return unimplemented("a transposed result");
+    TET_ASSIGN_OR_RETURN(const int node, reader.read(yield->getOperand(i)));
+    // What repeats a row's or column's number is an element all the same.
+    const Extent expected = of_elements ? Extent::Element : Extent::Row;
+    if (program_.nodes[node].extent != expected)
+      return unimplemented("a result that is the same along a dimension");
+    nodes_[op.getResult(i)] = node;
+  }
+  return {};
+}
+
+// out = out + x or max(out, x) along the last dimension, from the neutral element.
+Status Reader::readReduction(mlir::linalg::GenericOp op, ScalarReader& reader) {
+  const auto kinds = op.getIteratorTypesArray();
+  if (op.getNumResults() != 1 || kinds.back() != mlir::utils::IteratorType::reduction)
+    return unimplemented("a reduction of another dimension than the last");
+  Value yielded = op.getBody()->getTerminator()->getOperand(0);
+  mlir::Operation* combiner = yielded.getDefiningOp();
+  const bool sums = mlir::isa_and_nonnull<mlir::arith::AddIOp>(combiner);
+  if ((!sums && !mlir::isa_and_nonnull<mlir::arith::MaxSIOp>(combiner)) || !yielded.getType().isInteger(32))
+    return unimplemented("a reduction that is no sum or maximum of 32 bits");
+  Value out = op.getMatchingBlockArgument(op.getDpsInitOperand(0));
+  const unsigned of_out = combiner->getOperand(0) == out ? 0 : 1;
+  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<mlir::linalg::FillOp>();
+  auto start = fill ? constantNumber(fill.value()) : std::nullopt;
+  if (combiner->getOperand(of_out) != out || start != (sums ? 0 : INT32_MIN))
+    return unimplemented("a reduction that begins with another number than its neutral one");
+  TET_ASSIGN_OR_RETURN(const int node, reader.read(combiner->getOperand(1 - of_out)));
+  if (program_.nodes[node].extent != Extent::Element) return unimplemented("a reduction of equal numbers");
+  nodes_[op.getResult(0)] = program_.reduceRow(sums ? VectorKind::RowSum : VectorKind::RowMax, node);
+  return {};
+}
+
+Result<int> Reader::nodeOf(Value tensor, Extent extent) {
+  if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(tensor)) return inputOf(argument, extent);
+  auto node = nodes_.find(tensor);
+  if (node == nodes_.end() || program_.nodes[node->second].extent != extent)
+    return propagate(unimplemented("a value computed in the task is read in another shape"));
+  return node->second;
+}
+
+Result<int> Reader::inputOf(mlir::BlockArgument argument, Extent extent) {
+  if (extent != Extent::Element && extent != Extent::Column)
+    return propagate(unimplemented("an operand has one number for each row"));
+  auto [known, is_new] = inputs_.try_emplace({argument, static_cast<int>(extent)}, -1);
+  if (!is_new) return known->second;
+  const unsigned bits = typeOf(argument).getElementTypeBitWidth();
+  if (!typeOf(argument).getElementType().isInteger()) return propagate(unimplemented("an operand of floats"));
+  const std::span<const std::byte> bytes = constantOf(argument.getArgNumber());
+  const bool is_stored = bits == 8 || bits == 32;
+  if (bytes.empty() && !is_stored)
+    return propagate(unimplemented("an operand of {} bits that is no constant", bits));
+  if (bytes.empty()) {
+    return known->second = program_.input(static_cast<int>(argument.getArgNumber()), bits / 8, extent);
+  }
+  TET_ASSIGN_OR_RETURN(const std::vector<int32_t> words, numbersOf(bytes, bits));
+  const int buffer =
+      is_stored ? static_cast<int>(argument.getArgNumber()) : addOperand(std::as_bytes(std::span(words)));
+  const int node = program_.input(buffer, bits == 8 ? 1 : 4, extent);
+  const auto [low, high] = std::ranges::minmax(words);
+  program_.nodes[node].low = low;
+  program_.nodes[node].high = high;
+  return known->second = node;
+}
+
+// A constant's numbers, of 8 to 64 bits, none of them more than 32.
+Result<std::vector<int32_t>> Reader::numbersOf(std::span<const std::byte> bytes, unsigned bits) {
+  std::vector<int32_t> words;
+  for (size_t at = 0; at < bytes.size(); at += bits / 8) {
+    uint64_t raw = 0;
+    std::memcpy(&raw, bytes.data() + at, bits / 8);
+    const int64_t number = static_cast<int64_t>(raw << (64 - bits)) >> (64 - bits);
+    if (number != static_cast<int32_t>(number))
+      return propagate(unimplemented("a constant of more than 32 bits"));
+    words.push_back(static_cast<int32_t>(number));
+  }
+  return words;
+}
+
+// A table of 16-bit entries as it is, of bytes widened.
+Result<int> Reader::tableOf(Value tensor) {
+  auto argument = mlir::dyn_cast<mlir::BlockArgument>(tensor);
+  if (!argument || shapeOf(tensor) != Shape({kTableEntries}))
+    return propagate(unimplemented("a table that is no operand of {} entries", kTableEntries));
+  const unsigned bits = typeOf(tensor).getElementTypeBitWidth();
+  if (bits == 16) return static_cast<int>(argument.getArgNumber());
+  const std::span<const std::byte> bytes = constantOf(argument.getArgNumber());
+  if (bits != 8 || bytes.empty())
+    return propagate(unimplemented("a table of {} bits that is no constant", bits));
+  auto [known, is_new] = tables_.try_emplace({argument, 0}, -1);
+  if (!is_new) return known->second;
+  std::vector<int16_t> entries;
+  for (std::byte byte : bytes) entries.push_back(static_cast<int8_t>(byte));
+  return known->second = addOperand(std::as_bytes(std::span(entries)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TaskEmitter>> readVector(const compile::Task& task, const Config& config,
+                                                TaskMemory& memory) {
+  if (!isVectorTask(task)) return std::unique_ptr<TaskEmitter>();
+  return Reader(task, config, memory).run();
+}
+
+}  // namespace tetrarch::npu
