@@ -146,6 +146,7 @@ def sentences() -> str:
 ## MiniLM-L6
 
 The ranking of sentences by their likeness to the first is {verdict} of the floats.
+A cosine well below 1 says that the vectors themselves are not close: one scale a tensor is too coarse for this network.
 
 | sentence | cosine of integers and floats | largest difference |
 | --- | --- | --- |
