@@ -22,7 +22,7 @@ from rtl.flow.netlist import Gates
 CYCLES, SEED = 20000, 1
 # Registers without a reset hold anything until they are first written.
 WARM_UP = 200
-PARTS = ("element", "lane-8", "decode")
+PARTS = ("element", "lane-8")
 MULTIPLIER = Path(__file__).with_name("ecp5_cells.v")
 
 # What drives an input; the others are uniform random bits.
@@ -41,16 +41,16 @@ INSTRUCTION = """\
     word = {$urandom, $urandom, $urandom, $urandom};
     word[3:0] = 4'($urandom % 11);
     unique case (word[3:0])
-      OpHalt: fields = HaltFields;
-      OpSync: fields = SyncFields;
-      OpDim: fields = DimFields;
-      OpLoad: fields = LoadFields;
-      OpFill: fields = FillFields;
-      OpStore: fields = StoreFields;
-      OpMatmul: fields = MatmulFields;
-      OpVparam: fields = VparamFields;
-      OpTable: fields = TableFields;
-      default: fields = VopFields;
+      OpHalt: fields = ~HaltUnused;
+      OpSync: fields = ~SyncUnused;
+      OpDim: fields = ~DimUnused;
+      OpLoad: fields = ~LoadUnused;
+      OpFill: fields = ~FillUnused;
+      OpStore: fields = ~StoreUnused;
+      OpMatmul: fields = ~MatmulUnused;
+      OpVparam: fields = ~VparamUnused;
+      OpTable: fields = ~TableUnused;
+      default: fields = ~VopUnused;
     endcase
     // Small counts and addresses are legal more often than large ones.
     if ($urandom % 4 != 0) word &= {$urandom, $urandom, $urandom, $urandom} | 128'hfff;
