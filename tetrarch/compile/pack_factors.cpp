@@ -2,8 +2,9 @@
 
 #include <optional>
 
+#include "tetrarch/compile/composite_tag.h"
 #include "tetrarch/graph/constants.h"
-#include "tetrarch/graph/quantized.h"
+#include "tetrarch/graph/quantized_rows.h"
 #include "tetrarch/graph/types.h"
 
 namespace tetrarch::compile {
@@ -92,6 +93,13 @@ std::optional<Rounding> readRounding(ShiftRightArithmeticOp op) {
   return fitWord(rounding, *below_half) ? std::optional(rounding) : std::nullopt;
 }
 
+// A normalisation's columns share one shift: there is nothing to pack with their multipliers.
+bool isOfNorm(ShiftRightArithmeticOp op) {
+  return llvm::any_of(tagsOf(op.getLoc()), [](const CompositeTag& tag) {
+    return tag.name.getValue() == kLayerNormInt8 || tag.name.getValue() == kRmsNormInt8;
+  });
+}
+
 class FactorPacker {
  public:
   explicit FactorPacker(mlir::Block& block)
@@ -99,7 +107,7 @@ class FactorPacker {
 
   void pack(ShiftRightArithmeticOp op) {
     auto rounding = readRounding(op);
-    if (!rounding) return;
+    if (!rounding || isOfNorm(op)) return;
     // What unpacks words comes first in the block, so that fusion sees it as older than the sum that it
     // scales.
     b_.setLoc(op.getLoc());
