@@ -22,7 +22,7 @@ from rtl.flow.netlist import Gates
 CYCLES, SEED = 20000, 1
 # Registers without a reset hold anything until they are first written.
 WARM_UP = 200
-PARTS = ("element", "lane-8")
+PARTS = ("element", "lane-8", "decode")
 MULTIPLIER = Path(__file__).with_name("ecp5_cells.v")
 
 # What drives an input; the others are uniform random bits.
@@ -34,6 +34,9 @@ STIMULI = {
     "op_i": "cycle % 64 == 0 ? $urandom % 16 : op_i",
     "valid_i": "cycle % 64 < 8 ? '0 : $urandom",
 }
+
+# Inputs that follow an output, as what is around the part makes them: only legal instructions are dispatched.
+FOLLOWS = {"dispatch_i": "legal_o_rtl"}
 
 INSTRUCTION = """\
   function automatic logic [127:0] instruction();
@@ -74,15 +77,17 @@ def bench(design: Design, ports: dict[str, tuple[str, list]]) -> str:
         (inputs if direction == "input" else outputs).append((name, len(bits)))
     lines += [f"  logic [{width - 1}:0] {name};" for name, width in inputs]
     lines += [f"  logic [{width - 1}:0] {name}_gates, {name}_rtl;" for name, width in outputs]
+    lines += [f"  assign {name} = {FOLLOWS[name]};" for name, _ in inputs if name in FOLLOWS]
+    driven = [(name, width) for name, width in inputs if name not in FOLLOWS]
     joined = ", ".join([".clk_i(clk_i)", *(f".{name}({name})" for name, _ in inputs)])
     parameters = ", ".join(f".{name}({value})" for name, value in design.parameters)
     for module, side in (("gates", "gates"), (f"{design.top} #({parameters})", "rtl")):
         out = "".join(f", .{name}({name}_{side})" for name, _ in outputs)
         lines.append(f"  {module} u_{side} ({joined}{out});")
     lines += [INSTRUCTION if any(name == "bits_i" for name, _ in inputs) else "", "  initial begin"]
-    lines += [f"    void'($urandom({SEED}));", f"    {{{', '.join(name for name, _ in inputs)}}} = '0;"]
+    lines += [f"    void'($urandom({SEED}));", f"    {{{', '.join(name for name, _ in driven)}}} = '0;"]
     lines.append(f"    for (cycle = 0; cycle < {CYCLES}; cycle++) begin")
-    for name, width in inputs:
+    for name, width in driven:
         words = -(-width // 32)
         lines.append(
             f"      {name} = {width}'({STIMULI.get(name, '{' + ', '.join(['$urandom'] * words) + '}')});"
