@@ -270,7 +270,8 @@ class VerilatedNpu final : public NpuRtl {
   }
 
   const Config config_;
-  VerilatedContext context_;
+  // Never freed: the thread that ran a model goes on to point at its context.
+  VerilatedContext& context_ = *new VerilatedContext;
   Model dut_;
   const ModelParts parts_;
   std::vector<Slot> fetches_, reads_;  // answers on their way, that of cycle c at c modulo the latency
