@@ -48,3 +48,22 @@ func.func @patches(%x: tensor<1x8x8x3xf32>, %w: tensor<8x3x2x2xf32>) -> tensor<1
   %t = tet.transpose %r, dims = [0, 2, 1] : (tensor<1x8x16xf32>) -> tensor<1x16x8xf32>
   return %t : tensor<1x16x8xf32>
 }
+
+// -----
+
+// A transposed convolution reads its input as it is: a 2x2 kernel at stride 2 is one of 1x1 with four times the
+// features, which are then laid side by side.
+// CHECK-LABEL: func.func @spread_input
+// CHECK: tet.convolution %arg0, %{{.*}}lhs_dilation = array<i64: 1, 1>{{.*}}padding = array<i64: 0, 0, 0, 0>{{.*}}-> tensor<1x3x4x20xf32>
+// CHECK: tet.transpose %{{.*}} : (tensor<1x3x4x1x2x2x5xf32>) -> tensor<1x3x2x4x2x1x5xf32>
+// CHECK-NOT: tet.slice
+func.func @spread_input(%x: tensor<1x3x4x6xf32>, %w: tensor<2x2x6x5xf32>) -> tensor<1x6x8x5xf32> {
+  %y = tet.convolution %x, %w {window_strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>,
+    lhs_dilation = array<i64: 2, 2>, rhs_dilation = array<i64: 1, 1>, input_batch_dimension = 0 : i64,
+    input_feature_dimension = 3 : i64, input_spatial_dimensions = array<i64: 1, 2>,
+    kernel_input_feature_dimension = 2 : i64, kernel_output_feature_dimension = 3 : i64,
+    kernel_spatial_dimensions = array<i64: 0, 1>, output_batch_dimension = 0 : i64,
+    output_feature_dimension = 3 : i64, output_spatial_dimensions = array<i64: 1, 2>}
+    : (tensor<1x3x4x6xf32>, tensor<2x2x6x5xf32>) -> tensor<1x6x8x5xf32>
+  return %y : tensor<1x6x8x5xf32>
+}

@@ -86,8 +86,8 @@ struct RewritePass : impl::RewritePassBase<RewritePass> {
 struct LayoutPass : impl::LayoutPassBase<LayoutPass> {
   void runOnOperation() override {
     inlineComposites(getOperation(), [](tet::CompositeOp) { return false; });
-    const auto rules = {addLayoutRules, addAlgebraRules, addMovementRules, addConstantRules,
-                        addContractionRules};
+    const auto rules = {addLayoutRules,   addSpreadRules,   addAlgebraRules,
+                        addMovementRules, addConstantRules, addContractionRules};
     if (mlir::failed(applyRules(getOperation(), rules))) return signalPassFailure();
     mergeEqualOps(getOperation());
   }

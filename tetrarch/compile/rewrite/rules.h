@@ -46,6 +46,7 @@ void addConstantRules(mlir::RewritePatternSet& patterns);  // what the interpret
 void addScaleRules(mlir::RewritePatternSet& patterns);     // factors and offsets into weights; reassociates
 void addContractionRules(mlir::RewritePatternSet& patterns);  // the canonical dot_general
 void addLayoutRules(mlir::RewritePatternSet& patterns);       // channels-last, transposes towards the results
+void addSpreadRules(mlir::RewritePatternSet& patterns);       // transposed convolutions, channels-last
 
 // What rules ask and build.
 // The element of a splat constant or of a broadcast of one. A resource is not scanned for equal elements.
