@@ -112,10 +112,10 @@ TEST_F(WholeFileTest, FollowsLinksAndWritesPipesInPlace) {
 
 TEST_F(WholeFileTest, NamesAFolderThatIsNotThere) {
   const fs::path missing = folder_ / "no" / "folder" / "file";
-  auto file = WholeFile::create(missing);
-  ASSERT_FALSE(file.has_value());
-  EXPECT_EQ(file.error().code(), StatusCode::kNotFound);
-  EXPECT_NE(file.error().message().find(missing.string()), std::string_view::npos);
+  auto created = WholeFile::create(missing);
+  ASSERT_FALSE(created.has_value());
+  EXPECT_EQ(created.error().code(), StatusCode::kNotFound);
+  EXPECT_NE(created.error().message().find(missing.string()), std::string_view::npos);
   EXPECT_FALSE(WholeFile::create(folder_).has_value()) << "a folder is no file";
   EXPECT_EQ(checkWritable(missing).code(), StatusCode::kNotFound);
   EXPECT_FALSE(checkWritable(folder_).ok());
