@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tetrarch/compile/target/npu/contraction.h"
 #include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/read_planes.h"
 #include "tetrarch/compile/target/npu/requantize.h"
 #include "tetrarch/compile/tile/nest.h"
 
@@ -43,22 +44,6 @@ bool isByteProduct(const compile::TileBody& body) {
   return false;
 }
 
-// The tensor that the left operand reads, with its padding: the last three dims are lines, pixels, channels.
-struct InputShape {
-  unsigned operand = 0;
-  std::vector<int64_t> padded, source, low;
-  int64_t padding = 0;
-
-  size_t rank() const { return padded.size(); }
-  int64_t channels() const { return padded.back(); }
-  int64_t pixels() const { return rank() > 1 ? padded[rank() - 2] : 1; }
-  int64_t lines() const { return rank() > 2 ? padded[rank() - 3] : 1; }
-  int64_t sourcePixels() const { return rank() > 1 ? source[rank() - 2] : 1; }
-  int64_t sourceLines() const { return rank() > 2 ? source[rank() - 3] : 1; }
-  int64_t planeElements() const { return lines() * pixels() * channels(); }
-  int64_t sourcePlane() const { return sourceLines() * sourcePixels() * channels(); }
-};
-
 class Reader {
  public:
   Reader(const compile::Task& task, const Config& config, const TileNestPlan& plan, TaskMemory& memory)
@@ -67,7 +52,6 @@ class Reader {
   Result<std::vector<Contraction>> read();
 
  private:
-  Status readShape();
   Status readDims();
   Status readDim(unsigned dim);
   Status readAxis(Axis& axis, unsigned dim, int64_t step);
@@ -93,38 +77,10 @@ class Reader {
   const TileAccess *lhs_ = nullptr, *rhs_ = nullptr, *out_ = nullptr;
   unsigned column_ = 0;
   bool diagonal_ = false;  // each column reads one channel, its own
-  InputShape shape_;
+  PlanesRead shape_;
   Contraction c_;
   std::optional<Requantization> requantization_;
 };
-
-Status Reader::readShape() {
-  const TileBuffer& buffer = plan_.buffers[lhs_->buffer];
-  const bool is_padded = buffer.kind == TileBuffer::Kind::kPadded;
-  if (!is_padded && buffer.kind != TileBuffer::Kind::kOperand)
-    return unfit("its input is computed in the task");
-  if (is_padded) {
-    const compile::TilePadding& pad = plan_.pads[buffer.index];
-    auto value = mlir::dyn_cast<mlir::IntegerAttr>(pad.value);
-    if (!value || lhs_->offset != 0) return unfit("its padding is no constant");
-    shape_ = {.operand = pad.source, .padding = value.getInt()};
-    shape_.padded.assign(pad.shape.begin(), pad.shape.end());
-    shape_.source.assign(pad.source_shape.begin(), pad.source_shape.end());
-    shape_.low.assign(pad.low.begin(), pad.low.end());
-  } else {
-    auto type = mlir::cast<mlir::RankedTensorType>(task_.block->getArgument(buffer.index).getType());
-    shape_ = {.operand = buffer.index};
-    shape_.padded.assign(type.getShape().begin(), type.getShape().end());
-    if (shape_.padded.empty()) return unfit("a scalar");
-    shape_.source = shape_.padded;
-    shape_.low.assign(shape_.padded.size(), 0);
-  }
-  for (size_t d = 0; d < shape_.rank(); ++d) {
-    const bool is_plane = d + 1 != shape_.rank() && d + 3 >= shape_.rank();
-    if (!is_plane && shape_.padded[d] != shape_.source[d]) return unfit("padding of images or channels");
-  }
-  return {};
-}
 
 Status Reader::readAxis(Axis& axis, unsigned dim, int64_t step) {
   int64_t& extent = isReduced(dim) ? axis.taps : axis.out;
@@ -309,7 +265,9 @@ Result<std::vector<Contraction>> Reader::read() {
   if (!diagonal_ && nest_.extents[column_] > 1 && lhs_->strides[column_] != 0) {
     return propagate(unfit("an input that varies with the columns"));
   }
-  TET_RETURN_IF_ERROR(readShape());
+  auto shape = readPlanes(task_, plan_, *lhs_);
+  if (!shape) return propagate(unfit(shape.error().message()));
+  shape_ = *std::move(shape);
   TET_RETURN_IF_ERROR(readDims());
   if (!diagonal_) TET_RETURN_IF_ERROR(readWeights());
   TET_RETURN_IF_ERROR(readEpilogue());
