@@ -58,11 +58,15 @@ ordered_json toJson(const Report& report) {
     singles.push_back({{"device", single.device}, {"time", toJson(single.time)}, {"reason", single.reason}});
   }
   const Figure memory{static_cast<double>(report.memory_bytes), "B", "measured"};
+  ordered_json total = {
+      {"time", toJson(report.time)}, {"copied", toJson(report.copied)}, {"memory", toJson(memory)}};
+  for (const DeviceEnergy& part : report.energies) {
+    total["energy"].push_back({{"device", part.device}, {"energy", toJson(part.energy)}});
+  }
   return {{"model", report.model},
           {"devices", devices},
           {"tasks", tasks},
-          {"total",
-           {{"time", toJson(report.time)}, {"copied", toJson(report.copied)}, {"memory", toJson(memory)}}},
+          {"total", total},
           {"plan",
            {{"name", report.plan},
             {"reason", report.reason},

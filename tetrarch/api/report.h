@@ -56,6 +56,12 @@ struct SinglePrice {
   std::string reason;  // then: why not
 };
 
+// What the silicon of one device took during the last call, all that ran on it included.
+struct DeviceEnergy {
+  std::string device;
+  Figure energy;
+};
+
 struct Report {
   std::string model;                // name of the artifact or model file
   std::vector<DeviceInfo> devices;  // in use
@@ -67,6 +73,7 @@ struct Report {
   std::vector<SinglePrice> singles;
   std::string plan, reason;   // the plan's name and a sentence on the whole
   uint64_t memory_bytes = 0;  // for tensors between tasks, all devices together
+  std::vector<DeviceEnergy> energies;  // of the devices that have a meter; none before the first call
 
   // The object that docs/report.schema.json calls `report`.
   TETRARCH_EXPORT std::string toJson() const;

@@ -183,11 +183,25 @@ bool Variant::matches(std::span<const Tensor> inputs) const {
                      [&](const auto& value) { return sameValue(inputs[value.first], value.second); });
 }
 
+std::vector<Figure> Variant::readMeters() const {
+  std::vector<Figure> meters;
+  for (const auto& device : program_->devices()) {
+    abi::Source source = abi::Source::Modelled;
+    const Result<double> joules = device->readJoules(&source);
+    meters.push_back(figure(joules ? *joules : std::nan(""), "J", source));
+  }
+  return meters;
+}
+
 Status Variant::run(std::span<const Tensor> inputs, std::span<Tensor> outputs) {
   has_run_ = true;
-  if (passed_.empty() && values_.empty()) return program_->run(inputs, outputs);
   for (size_t i = 0; i < passed_.size(); ++i) scratch_[i] = inputs[passed_[i]];
-  return program_->run(std::span<const Tensor>(scratch_), outputs);
+  const bool as_passed = passed_.empty() && values_.empty();
+  const std::vector<Figure> before = readMeters();
+  TET_RETURN_IF_ERROR(program_->run(as_passed ? inputs : std::span<const Tensor>(scratch_), outputs));
+  energies_ = readMeters();
+  for (size_t d = 0; d < energies_.size(); ++d) energies_[d].value -= before[d].value;
+  return {};
 }
 
 Result<std::vector<Tensor>> Variant::allocateOutputs() const {
@@ -228,6 +242,9 @@ Report Variant::report() const {
   out.predicted = figure(plan.seconds, "s", plan.source);
   out.lower_bound = figure(plan.lower_bound_seconds, "s", abi::Source::Modelled);
   addSingles(manifest, plan, program_->devices(), out);
+  for (size_t d = 0; d < energies_.size(); ++d) {
+    if (std::isfinite(energies_[d].value)) out.energies.push_back({out.devices[d].name, energies_[d]});
+  }
   out.plan = plan.name;
   out.reason = describePlan(plan);
   out.memory_bytes = program_->memory().temporaries;

@@ -7,6 +7,7 @@
 
 #include "tetrarch/abi/artifact_file.h"
 #include "tetrarch/api/devices.h"
+#include "tetrarch/api/report.h"
 #include "tetrarch/base/tensor.h"
 #include "tetrarch/run/program.h"
 
@@ -37,12 +38,16 @@ class Variant {
   Status writeTrace(const std::filesystem::path& path) const;
 
  private:
+  // Joules of each device so far, NaN where it has no meter.
+  std::vector<Figure> readMeters() const;
+
   Variant() = default;
   std::shared_ptr<const abi::Artifact> artifact_;
   std::unique_ptr<run::Program> program_;
   std::vector<int> passed_;  // numbers of the caller's inputs that the program takes; empty: all, in order
   std::vector<std::pair<int, Tensor>> values_;  // numbers of the caller's other inputs, and what they must be
   std::vector<Tensor> scratch_;
+  std::vector<Figure> energies_;  // of the last call, one a device
   bool has_run_ = false;
 };
 
