@@ -23,7 +23,7 @@ setup-hw: setup  ## also the tools that synthesise and prove hardware
 build: setup  ## build everything into build/
 	@scripts/build.sh default
 
-demo: build  ## ResNet-50 on a photograph, split over CPU and GPU
+demo: build  ## ResNet-50 on a photograph, over CPU, GPU and the simulated NPU
 	@python -m examples.demo
 
 test: build  ## every test; the last line is 'N passed, N failed'

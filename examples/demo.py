@@ -1,11 +1,13 @@
-"""ResNet-50 from an ONNX file on a real photograph, split over the CPU and the GPU of this machine.
+"""ResNet-50 from an ONNX file on a real photograph, over the CPU, the GPU and the NPU of this machine.
 
     python -m examples.demo                       as `make demo`
     python -m examples.demo --devices cpu,cuda    other processors
     python -m examples.demo --model own.onnx      a network of your own with one image input [1, 3, 224, 224]
 
 Where the only OpenCL driver is PoCL, which computes on the CPU, the CPU plug-in gets one core and PoCL the other:
-two real processors of unequal speed. Writes demo-out/demo.json, trace.json and split.svg.
+two real processors of unequal speed. The NPU is the one of rtl/npu/, simulated: it takes a part of the network in
+8-bit integers, a sample of which is computed again in its RTL. Exit status 3: bits or cycles differ, or a device
+failed. Writes demo-out/demo.json, trace.json and split.svg.
 """
 
 from __future__ import annotations
@@ -13,19 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import tetrarch
-from examples import picture
+from examples import demo_npu, picture
+from examples.console import compile_for, megabytes, milliseconds, print_table, used_devices
 from examples.machine import figure, interleaved, machine, machine_line, median
 from examples.models import resnet50
 from examples.models.photographs import NAMES, as_input, centre_crop, photograph
 
 SPLIT = "cpu:threads=1,opencl:threads=1"
 BOTH_CORES = "cpu:threads=2"
+NPU = "npu:side=16"
+CALIBRATION = 2  # photographs, other than the one that is computed
 ROUNDS = 5
 NOTES = (
     "The weights are drawn from a fixed seed: trained ResNet-50 weights cannot be had here, so the class that it\n"
@@ -34,57 +39,17 @@ NOTES = (
 )
 
 
-class StageLines:
-    """One line for each stage of the compiler, with its time."""
+def compile_split(model: Path, devices: str, artifact: Path) -> tuple[tetrarch.Program, bool]:
+    """The planner's own choice where that is a split; else a split is forced, and the second value is True.
 
-    def __init__(self):
-        self.stage, self.begin = "", 0.0
-
-    def __call__(self, stage: str, what: str, done: int, total: int) -> None:
-        if stage != self.stage:
-            self.finish()
-            self.stage, self.begin = stage, time.perf_counter()
-            print(f"  {stage:<32}", end="", flush=True)
-
-    def finish(self) -> None:
-        if self.stage:
-            print(f"{time.perf_counter() - self.begin:8.2f} s", flush=True)
-        self.stage = ""
-
-
-def compile_for(model: Path, devices: str, place: str = "") -> tetrarch.Program:
-    """The model compiled for the devices, with a line for each stage."""
-    print(f"compile for {devices}{f', each of {place} must run something' if place else ''}")
-    stages = StageLines()
-    program = tetrarch.compile(model, devices=devices.split(","), place=place, progress=stages)
-    stages.finish()
-    return program
-
-
-def used_devices(report: dict) -> list[str]:
-    return sorted({part["device"] for task in report["tasks"] for part in task["parts"]})
-
-
-def compile_split(model: Path, devices: str) -> tuple[tetrarch.Program, bool]:
-    """The planner's own choice where that is a split; else a split is forced, and the second value is True."""
+    Writes the artifact, which has every task for each of the devices, however they are split.
+    """
     program = compile_for(model, devices)
+    program.save(artifact)
     if len(used_devices(program.report())) > 1:
         return program, False
     print("  the planner keeps everything on one device, since no split is faster; this demo forces one")
-    return compile_for(model, devices, place=devices), True
-
-
-def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as their widest cell; the first is aligned left, the others right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]
-        print("  " + "  ".join(cells).rstrip())
-
-
-def milliseconds(time_figure: dict) -> str:
-    value = time_figure["value"]
-    return "unknown" if value is None else f"{value * 1e3:.3f} ms"
+    return tetrarch.load(artifact, devices=devices.split(","), place=devices), True
 
 
 def where(task: dict) -> str:
@@ -98,7 +63,7 @@ def where(task: dict) -> str:
 def print_tasks(report: dict) -> None:
     rows = [("task", "operation", "device", "time", "bytes moved", "source")]
     for task in report["tasks"]:
-        moved = f"{task['bytes']['value'] / 1e6:.2f} MB"
+        moved = megabytes(task["bytes"]["value"])
         row = (
             task["name"],
             task["root"],
@@ -138,29 +103,31 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="an ONNX file (default: ResNet-50 with seeded weights)")
     parser.add_argument("--photograph", choices=NAMES, default="chelsea")
     parser.add_argument("--devices", default=SPLIT, help=f"the processors to split over ({SPLIT})")
+    parser.add_argument("--npu", default=NPU, help=f"the NPU of the second part ({NPU})")
+    parser.add_argument(
+        "--windows",
+        type=int,
+        default=240,
+        help="of what the NPU can take; those in its share run in its RTL too (240)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="draws these windows (1)")
     parser.add_argument(
         "--output", type=Path, default=Path("demo-out"), help="folder for what it writes (demo-out)"
     )
     return parser.parse_args()
 
 
-def main() -> int:
-    options = parse()
-    options.output.mkdir(parents=True, exist_ok=True)
-    facts = machine()
-    print(f"ResNet-50 on the photograph '{options.photograph}', on {machine_line(facts)}")
-    for note in NOTES:
-        print(f"* {note}")
-    model = options.model or resnet50.onnx_file()
-    image = as_input(centre_crop(photograph(options.photograph)))
+def show_floats(options: argparse.Namespace, model: Path, image: np.ndarray) -> tuple[dict, np.ndarray]:
+    """The first part, fp32 over CPU and GPU: what it found, and the reference's logits."""
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = Path(folder) / "split.tet"
+        split, forced = compile_split(model, options.devices, artifact)
+        programs = {"forced split" if forced else "split": split}
+        for device in options.devices.split(","):
+            programs[f"{device} alone"] = tetrarch.load(artifact, devices=[device])
+        programs["cpu with both cores"] = tetrarch.load(artifact, devices=[BOTH_CORES])
 
-    split, forced = compile_split(model, options.devices)
-    programs = {"forced split" if forced else "split": split}
-    for device in options.devices.split(","):
-        programs[f"{device} alone"] = compile_for(model, device)
-    programs["cpu with both cores"] = compile_for(model, BOTH_CORES)
-
-    print("compute the reference (the graph's interpreter, one plain loop an operation)")
+    print("compute the reference (the graph's interpreter, one plain loop an operation)", flush=True)
     reference = tetrarch.reference(model)(image)
     totals = time_totals(programs, image)
     logits = split(image)
@@ -174,23 +141,57 @@ def main() -> int:
     print_totals(totals)
     print(f"\nThe planner: {report['plan']['reason']}")
     print(f"Largest difference from the reference: {difference:.1e} of the largest value")
-    record = {
-        "command": "make demo",
-        "model": "ResNet-50" if options.model is None else options.model.stem,
-        "photograph": options.photograph,
-        "machine": facts,
+    return {
         "forced": forced,
         "totals": totals,
         "difference": figure(difference, "1"),
         "report": report,
         "trace": "trace.json",
+    }, reference
+
+
+def write_record(record: dict, folder: Path) -> None:
+    (folder / "demo.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    steps = picture.read_steps(folder / "trace.json")
+    (folder / "split.svg").write_text(picture.draw(record, steps), encoding="utf-8")
+    print(f"\nTrace:   {folder / 'trace.json'} (open it in ui.perfetto.dev or chrome://tracing)")
+    print(f"Record:  {folder / 'demo.json'}")
+    print(f"Picture: {folder / 'split.svg'}")
+
+
+def main() -> int:
+    options = parse()
+    options.output.mkdir(parents=True, exist_ok=True)
+    facts = machine()
+    print(f"ResNet-50 on the photograph '{options.photograph}', on {machine_line(facts)}")
+    for note in NOTES:
+        print(f"* {note}")
+    model = options.model or resnet50.onnx_file()
+    image = as_input(centre_crop(photograph(options.photograph)))
+
+    print("\n1. In 32-bit floats over CPU and GPU")
+    floats, reference = show_floats(options, model, image)
+    print("\n2. In 8-bit integers over CPU, GPU and NPU")
+    samples = [as_input(centre_crop(photograph(n))) for n in NAMES if n != options.photograph]
+    try:
+        integers = demo_npu.show(
+            demo_npu.Question(model, options.devices, options.npu, options.windows, options.seed),
+            image,
+            samples[:CALIBRATION],
+            reference,
+        )
+    except (demo_npu.MismatchError, tetrarch.DeviceError) as error:
+        print(f"\nFAILED: {error}")
+        return 3
+    record = {
+        "command": "make demo",
+        "model": "ResNet-50" if options.model is None else options.model.stem,
+        "photograph": options.photograph,
+        "machine": facts,
+        **floats,
+        "integers": integers,
     }
-    (options.output / "demo.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    steps = picture.read_steps(options.output / "trace.json")
-    (options.output / "split.svg").write_text(picture.draw(record, steps), encoding="utf-8")
-    print(f"Trace:   {options.output / 'trace.json'} (open it in ui.perfetto.dev or chrome://tracing)")
-    print(f"Record:  {options.output / 'demo.json'}")
-    print(f"Picture: {options.output / 'split.svg'}")
+    write_record(record, options.output)
     return 0
 
 

@@ -8,24 +8,47 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from small_models import write_classifier
 
 from conftest import BUILD, ROOT, TOLERANCE
-from examples import picture
+from examples import demo_npu, picture
 
 SVG = "{http://www.w3.org/2000/svg}"
+# RTLs that do something wrong, made for the plug-in's own tests.
+FAULTY = BUILD / "tetrarch" / "devices" / "npu" / "testdata"
+
+
+def run_demo(folder, *options) -> subprocess.CompletedProcess:
+    """The demo on a small network, with few windows in the RTL."""
+    model = write_classifier(folder / "small.onnx")
+    words = [
+        sys.executable,
+        "-m",
+        "examples.demo",
+        "--model",
+        model,
+        "--output",
+        folder / "out",
+        "--windows",
+        4,
+    ]
+    path = os.pathsep.join([str(BUILD / "python"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [str(w) for w in (*words, *options)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """One run of the demo: what it printed, and the folder that it wrote."""
     folder = tmp_path_factory.mktemp("demo")
-    model = write_classifier(folder / "small.onnx")
-    words = [sys.executable, "-m", "examples.demo", "--model", model, "--output", folder / "out"]
-    path = os.pathsep.join([str(BUILD / "python"), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run([str(w) for w in words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run_demo(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, folder / "out"
 
@@ -77,3 +100,29 @@ def test_the_picture_has_a_box_for_every_step(demo):
     drawn = [box.find(f"{SVG}title").text for box in boxes if box.find(f"{SVG}title") is not None]
     steps = picture.read_steps(folder / "trace.json")
     assert sorted(text.split(": ")[0] for text in drawn) == sorted(step.name for step in steps)
+
+
+def test_the_npu_has_a_share_that_its_rtl_computes_again(demo):
+    printed, folder = demo
+    integers = json.loads((folder / "demo.json").read_text())["integers"]
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text())
+    jsonschema.validate(integers["report"], {"$ref": "#/$defs/report", "$defs": schema["$defs"]})
+    assert any(device.startswith("npu") for device in integers["placement"].values())
+    assert integers["rtl"]["windows"] == 4
+    assert f"4 windows, {integers['rtl']['cycles']:,} cycles, 0 bit and 0 cycle differences" in printed
+    assert {integers["npu"][name]["source"] for name in ("time", "energy", "area_cells")} == {"modelled"}
+    assert "bit for bit those of the CPU alone" in printed
+
+
+@pytest.mark.parametrize("fault", ["bit", "cycle"])
+def test_an_rtl_that_differs_ends_it_with_status_3(tmp_path, fault):
+    done = run_demo(tmp_path, "--npu", f"npu:side=16:rtl={FAULTY / fault}")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "FAILED: " in done.stdout
+
+
+def test_every_task_has_one_place_and_the_last_device_a_share():
+    names = ["a", "b", "c", "d", "e"]
+    declined = {"gpu": {"b": "no"}, "npu": {"a": "no", "e": "no"}}
+    placement = demo_npu.stages(names, ["cpu", "gpu", "npu"], declined)
+    assert placement == {"a": "cpu", "b": "cpu", "c": "gpu", "d": "npu", "e": "cpu"}

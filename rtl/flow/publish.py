@@ -53,6 +53,16 @@ def joules(figures: dict, side: int) -> dict:
     }
 
 
+def areas(figures: dict, side: int) -> dict:
+    """Square metres of the cells and of the memories' macros; those of other sides than 8 are scaled as above."""
+    node = figures[NODE]
+    core = node["designs"][CORE]
+    rows = DESIGNS[f"core-{side}"].memories
+    chosen = macros_of(rows, [Macro(**macro) for macro in node["macros"]])
+    macros = sum(chosen[memory.cell].area * memory.count for memory in rows)
+    return {"cells": core["area"]["value"] * by_area(core, side / 8) * 1e-12, "memories": macros * 1e-12}
+
+
 def by_area(core: dict, scale: float) -> float:
     """How much more than the core of side 8."""
     areas = {unit: found["area"]["value"] for unit, found in core["units"].items()}

@@ -71,8 +71,8 @@ struct Report {
   Figure predicted,
       lower_bound;  // of the plan; no placement can be faster than the bound, by the plan's model
   std::vector<SinglePrice> singles;
-  std::string plan, reason;   // the plan's name and a sentence on the whole
-  uint64_t memory_bytes = 0;  // for tensors between tasks, all devices together
+  std::string plan, reason;            // the plan's name and a sentence on the whole
+  uint64_t memory_bytes = 0;           // for tensors between tasks, all devices together
   std::vector<DeviceEnergy> energies;  // of the devices that have a meter; none before the first call
 
   // The object that docs/report.schema.json calls `report`.

@@ -1,0 +1,339 @@
+"""The second part of the demo: the network in 8-bit integers over CPU, GPU and the simulated NPU of rtl/npu/.
+
+The NPU's share is forced, by a rule: no planner gives work to a processor that is modelled at the clock of a 130 nm
+library while a server's core is free. What the planner does by itself stands beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+import tetrarch
+from examples.console import compile_for, megabytes, milliseconds, print_table, used_devices
+from examples.machine import figure, interleaved, median
+from rtl.flow import publish
+
+ROUNDS = 5
+TOP = 5
+DECLINED = "no other device takes it"  # how a report's reason begins where the device beside it declines
+FLOW = "rtl/flow/figures.json"
+
+
+class MismatchError(Exception):
+    """Two computations that must have the same bits have not."""
+
+
+@dataclass
+class Question:
+    """What to show, and where."""
+
+    model: Path
+    others: str  # the CPU first, which takes what another declines
+    npu: str
+    windows: int
+    seed: int
+
+    @property
+    def devices(self) -> list[str]:
+        return [*self.others.split(","), self.npu]
+
+    @property
+    def checked_npu(self) -> str:
+        return f"{self.npu}:check_rtl={self.windows}:check_seed={self.seed}"
+
+
+@dataclass
+class Compiled:
+    """An artifact with every task for each of the devices that take it, and a folder for placements."""
+
+    artifact: Path
+    devices: list[str]
+
+    def alone(self, device: str) -> tetrarch.Program:
+        """On this device, and the first one for what it declines."""
+        beside = [] if device == self.devices[0] else [self.devices[0]]
+        return tetrarch.load(self.artifact, devices=[device, *beside])
+
+    def placed(self, placement: dict[str, str], devices: list[str]) -> tetrarch.Program:
+        path = self.artifact.with_name("placement.json")
+        path.write_text(json.dumps(placement), encoding="utf-8")
+        return tetrarch.load(self.artifact, devices=devices, place=path)
+
+    def declined(self, device: str) -> dict[str, str]:
+        """The tasks that the device does not take, with the reason."""
+        tasks = self.alone(device).report()["tasks"]
+        return {t["name"]: t["reason"] for t in tasks if t["reason"].startswith(DECLINED)}
+
+
+def is_npu(device: str) -> bool:
+    return device.split(":")[0] == "npu"
+
+
+def stages(names: list[str], devices: list[str], declined: dict[str, dict[str, str]]) -> dict[str, str]:
+    """One stage of the network a device: where each task goes.
+
+    The tasks that all devices take, in launch order, are cut into as many runs of equal length as there are devices
+    (where there are few tasks, the last devices have them); a task between them goes along with the one before, or
+    to the first device where that one declines it.
+    """
+    shared = [name for name in names if not any(name in tasks for tasks in declined.values())]
+    stage, placement = 0, {}
+    for name in names:
+        if name in shared:
+            behind = len(shared) - 1 - shared.index(name)
+            stage = len(devices) - 1 - behind * len(devices) // len(shared)
+        device = devices[stage]
+        placement[name] = devices[0] if name in declined.get(device, {}) else device
+    return placement
+
+
+def all_on(device: str, names: list[str], declined: dict[str, dict[str, str]], rest: str) -> dict[str, str]:
+    return {name: rest if name in declined.get(device, {}) else device for name in names}
+
+
+def task_device(task: dict) -> str:
+    return " + ".join(part["device"] for part in task["parts"])
+
+
+def joules(report: dict, device: str) -> dict | None:
+    """What a device took in the last call, where that is known."""
+    energies = report["total"].get("energy", [])
+    return next((e["energy"] for e in energies if e["device"] == device), None)
+
+
+def sum_of(tasks: list[dict], what: str) -> float:
+    return sum(task[what]["value"] for task in tasks)
+
+
+def sources(tasks: list[dict]) -> str:
+    return " + ".join(sorted({task["time"]["source"] for task in tasks}))
+
+
+def print_segments(tasks: list[dict]) -> None:
+    """A row for each run of tasks on one device."""
+    rows = [("tasks", "number", "device", "time", "bytes moved", "source of the time")]
+    for device, run in groupby(tasks, task_device):
+        segment = list(run)
+        ends = segment[0]["name"] + (f" ... {segment[-1]['name']}" if len(segment) > 1 else "")
+        moved = megabytes(sum_of(segment, "bytes"))
+        time_of = f"{sum_of(segment, 'time') * 1e3:.3f} ms"
+        rows.append((ends, str(len(segment)), device, time_of, moved, sources(segment)))
+    print_table(rows)
+
+
+def print_devices(report: dict, devices: list[str]) -> None:
+    rows = [("device", "tasks", "time", "bytes moved", "energy", "source: time", "energy")]
+    for device in devices:
+        tasks = [task for task in report["tasks"] if task_device(task) == device]
+        energy = joules(report, device)
+        row = (
+            device,
+            str(len(tasks)),
+            f"{sum_of(tasks, 'time') * 1e3:.3f} ms",
+            megabytes(sum_of(tasks, "bytes")),
+            f"{energy['value'] * 1e3:.2f} mJ" if energy else "no meter",
+            sources(tasks),
+            energy["source"] if energy else "",
+        )
+        rows.append(row)
+    print_table(rows)
+
+
+def must_equal(name: str, logits: np.ndarray, cpu: np.ndarray) -> None:
+    different = int(np.count_nonzero(logits.view(np.uint32) != cpu.view(np.uint32)))
+    if different:
+        raise MismatchError(
+            f"{different} of {cpu.size} logits of '{name}' differ from those of the CPU alone"
+        )
+
+
+def show_totals(programs: dict[str, tetrarch.Program], image: np.ndarray) -> list[dict]:
+    """The time of a whole call of each: measured in turns, or the sum of its tasks where the NPU is in it."""
+    on_npu = {n: p for n, p in programs.items() if any(map(is_npu, used_devices(p.report())))}
+    seconds = interleaved({n: (lambda p=p: p(image)) for n, p in programs.items() if n not in on_npu}, ROUNDS)
+    totals = []
+    for name, program in programs.items():
+        if name in on_npu:
+            total = figure(sum_of(program.report()["tasks"], "time"), "s", "modelled")
+        else:
+            total = median(seconds[name])
+        totals.append({"name": name, "time": total})
+    rows = [("one call", "time", "source")]
+    for total in totals:
+        calls = f"median of {total['time']['calls']}" if "calls" in total["time"] else "sum of its tasks"
+        rows.append((total["name"], milliseconds(total["time"]), f"{total['time']['source']}, {calls}"))
+    print_table(rows)
+    return totals
+
+
+def npu_parts(report: dict) -> list[dict]:
+    return [part for task in report["tasks"] for part in task["parts"] if is_npu(part["device"])]
+
+
+def counted(report: dict, counter: str) -> int:
+    return sum(part["counters"][counter] for part in npu_parts(report))
+
+
+def check_in_rtl(
+    question: Question, compiled: Compiled, placement: dict[str, str], image: np.ndarray
+) -> dict:
+    """The split once more, with windows of the NPU's work run in the RTL as well; the plug-in compares them.
+
+    Raises:
+        tetrarch.DeviceError: a bit or a number of cycles differs, or the RTL halts or hangs.
+    """
+    print(
+        f"\nRun windows in the Verilated RTL: {question.windows} are drawn by seed {question.seed} over all that the"
+    )
+    print("NPU can take, and those in its share are run", flush=True)
+    begin = time.monotonic()
+    checked = {task: question.checked_npu if is_npu(device) else device for task, device in placement.items()}
+    program = compiled.placed(checked, [*question.devices[:-1], question.checked_npu])
+    logits = program(image)
+    report = program.report()
+    windows, cycles = counted(report, "rtl_windows"), counted(report, "rtl_cycles")
+    if windows == 0:
+        raise MismatchError("no window was run in the RTL: nothing of the NPU's share is proved")
+    print(
+        f"  {windows} windows, {cycles:,} cycles, 0 bit and 0 cycle differences "
+        f"({time.monotonic() - begin:.1f} s)"
+    )
+    return {"logits": logits, "windows": windows, "cycles": cycles, "seed": question.seed}
+
+
+def facts_of_npu(question: Question) -> dict:
+    """The row of the plug-in's figures for this NPU, and its area."""
+    options = dict(option.split("=") for option in question.npu.split(":")[1:] if "=" in option)
+    side = int(options.get("side", 16))
+    rows = json.loads(publish.PLUGIN.read_text(encoding="utf-8"))
+    row = next(r for r in rows["figures"] if r["side"] == side and r["kind"] == "int8")
+    area = publish.areas(json.loads(publish.FIGURES.read_text(encoding="utf-8")), side)
+    return {**row, "area": area, "dram": rows["dram"]}
+
+
+def print_npu(facts: dict, report: dict) -> dict:
+    """Time, area and energy of the NPU's share, and where each figure comes from."""
+    parts = npu_parts(report)
+    seconds = sum(part["time"]["value"] for part in parts)
+    cycles = round(seconds * facts["clock_hz"])
+    energy = joules(report, parts[0]["device"])
+    multiplications = counted(report, "multiplications")
+    busy = multiplications / (cycles * facts["side"] ** 2)
+    scaled = "" if facts["side"] == 8 else f", scaled from side 8 to {facts['side']}"
+    cells, memories = facts["area"]["cells"] * 1e6, facts["area"]["memories"] * 1e6
+    print(
+        f"\nThe NPU's share: {len(parts)} task{'s' * (len(parts) > 1)}, {multiplications / 1e6:,.0f} million multiplications"
+    )
+    print(
+        f"  time    {seconds * 1e3:.3f} ms: {cycles:,} cycles (the timing model, which the RTL keeps exactly)"
+    )
+    print(f"          at {facts['clock_hz'] / 1e6:.1f} MHz; the array multiplies in {busy:.0%} of its slots")
+    if energy:
+        print(
+            f"  energy  {energy['value'] * 1e3:.2f} mJ, {energy['value'] / seconds * 1e3:.0f} mW: work counted by"
+        )
+        print(f"          class x toggles of the gates and memory macros{scaled}; DRAM is in it")
+    print(f"  area    {cells:.2f} mm2 of cells and {memories:.2f} mm2 of memory macros{scaled}")
+    print(f"  All three are modelled: {facts['node']}, {facts['corner']}, cells without wires ({FLOW});")
+    print(f"  DRAM: {facts['dram']}.")
+    return {
+        "cycles": cycles,
+        "multiplications": multiplications,
+        "time": figure(seconds, "s", "modelled"),
+        "clock": figure(facts["clock_hz"], "Hz", "modelled"),
+        "area_cells": figure(facts["area"]["cells"], "m2", "modelled"),
+        "area_memories": figure(facts["area"]["memories"], "m2", "modelled"),
+        **({"energy": energy} if energy else {}),
+    }
+
+
+def print_error(logits: np.ndarray, floats: np.ndarray) -> dict:
+    """What 8-bit integers cost beside the floats."""
+    relative = float(np.linalg.norm(logits - floats) / np.linalg.norm(floats))
+    best = [set(np.argsort(-values.ravel())[:TOP].tolist()) for values in (logits, floats)]
+    same = len(best[0] & best[1])
+    first = "the same" if logits.argmax() == floats.argmax() else "another"
+    print(
+        f"Beside fp32: {same} of the {TOP} best classes are the same, {first} is first; relative error {relative:.1%}"
+    )
+    return {"relative": figure(relative, "1"), "top": same}
+
+
+def show(question: Question, image: np.ndarray, samples: list[np.ndarray], floats: np.ndarray) -> dict:
+    """Compile, place, run, compare and print; what was found, for the record.
+
+    Raises:
+        MismatchError: bits differ.
+        tetrarch.DeviceError: a device failed, or the RTL does not do what the models say.
+    """
+    name = tetrarch.reference(question.model).inputs[0].name
+    calibration = [{name: sample} for sample in samples]
+    fastest = compile_for(question.model, ",".join(question.devices), "int8", calibration)
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Compiled(Path(folder) / "integers.tet", question.devices)
+        fastest.save(compiled.artifact)
+        return compare(question, compiled, fastest, image, floats)
+
+
+def compare(
+    question: Question, compiled: Compiled, fastest: tetrarch.Program, image: np.ndarray, floats: np.ndarray
+) -> dict:
+    """Everything after compiling."""
+    devices = question.devices
+    names = [task["name"] for task in fastest.report()["tasks"]]
+    declined = {device: compiled.declined(device) for device in devices[1:]}
+    placement = stages(names, devices, declined)
+    split = compiled.placed(placement, devices)
+    programs = {"forced stages": split, "the planner's own choice": fastest}
+    for device in devices:
+        rest = f", {devices[0]} for {len(declined[device])} tasks" if declined.get(device) else ""
+        alone = all_on(device, names, declined, devices[0])
+        used = [d for d in devices if d in alone.values()]
+        programs[f"{device}{rest or ' alone'}"] = compiled.placed(alone, used)
+    logits = {title: np.array(program(image)) for title, program in programs.items()}
+    cpu = logits[f"{devices[0]} alone"]
+    report = split.report()
+
+    print(
+        f"\nStages of as many tasks, one a processor: forced, see below what the planner does ({len(names)} tasks)"
+    )
+    print_segments(report["tasks"])
+    print(
+        f"\nBy device; {megabytes(report['total']['copied']['value'])} were copied between devices and host"
+    )
+    print_devices(report, devices)
+    for device, tasks in declined.items():
+        if tasks:
+            print(f"{device} declines {len(tasks)} tasks: {', '.join(tasks)}")
+    print("\nWhole calls")
+    totals = show_totals(programs, image)
+    chosen = fastest.report()
+    print(f"The planner by itself uses {', '.join(used_devices(chosen))}:")
+    print(f"  {chosen['plan']['reason']}")
+    npu = rtl = None
+    if npu_parts(report):
+        rtl = check_in_rtl(question, compiled, placement, image)
+        npu = print_npu(facts_of_npu(question), report)
+        logits["stages, checked in RTL"] = np.array(rtl.pop("logits"))
+    else:
+        print("The NPU takes no task of this network")
+    for title, values in logits.items():
+        must_equal(title, values, cpu)
+    print(f"\nAll {cpu.size} logits of these {len(logits)} placements are bit for bit those of the CPU alone")
+    error = print_error(cpu, floats)
+    return {
+        "totals": totals,
+        "placement": placement,
+        "report": report,
+        "planner": chosen["plan"],
+        "rtl": rtl,
+        "npu": npu,
+        "error": error,
+    }
