@@ -30,6 +30,12 @@ TEST_F(NpuMovement, Slices) {
   });
 }
 
+TEST_F(NpuMovement, Reversals) {
+  check(1, {3, 9, 20}, [&](Builder& b, mlir::ValueRange in) -> Value {
+    return tet::ReverseOp::create(b, in[0], Numbers{1, 2});
+  });
+}
+
 TEST_F(NpuMovement, Concatenations) {
   for (int64_t dim : {1, 3}) {
     check(3, {1, 6, 8, 24},

@@ -35,6 +35,21 @@ TEST_F(NpuPool, MaximaAreTheInterpreters) {
   }
 }
 
+TEST_F(NpuPool, SumsAreTheInterpreters) {
+  for (const Window& w : kWindows) {
+    for (bool requantizes : {true, false}) {
+      SCOPED_TRACE(w.shape[3]);
+      check(1, w.shape, [&](Builder& b, mlir::ValueRange in) -> Value {
+        Value wide = tet::ConvertOp::create(b, in[0], b.getI32Type());
+        Value sums = windows(b, wide, w, tet::ReductionKind::Add);
+        return requantizes ? tet::requantize(b, {sums, number(b, 900), number(b, 29127), number(b, 18), -1},
+                                             {.zero_point = 3, .low = -120, .high = 90})
+                           : sums;
+      });
+    }
+  }
+}
+
 TEST_F(NpuPool, GlobalMeansAreTheInterpreters) {
   for (const Shape& shape :
        {Shape{1, 7, 7, 2048}, Shape{2, 8, 5, 19}, Shape{3, 30, 33}, Shape{1, 56, 56, 40}}) {
@@ -49,6 +64,17 @@ TEST_F(NpuPool, GlobalMeansAreTheInterpreters) {
                              {.zero_point = -128});
     });
   }
+}
+
+TEST_F(NpuPool, ChannelsHaveFactorsOfTheirOwn) {
+  check(1, {2, 6, 7, 37}, [&](Builder& b, mlir::ValueRange in) {
+    Value wide = tet::ConvertOp::create(b, in[0], b.getI32Type());
+    const std::vector<int64_t> dims = {1, 2};
+    Value sums = tet::ReduceOp::create(b, tet::ReductionKind::Add, wide, llvm::ArrayRef(dims));
+    return tet::requantize(
+        b, {sums, column(b, 37, -900, 900), column(b, 37, 10000, 32767), column(b, 37, 16, 22), 1},
+        {.zero_point = 5});
+  });
 }
 
 TEST_F(NpuPool, OtherSidesOfTheArrayToo) {

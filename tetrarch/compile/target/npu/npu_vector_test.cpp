@@ -56,6 +56,12 @@ TEST_F(NpuVector, SumsProductsAndTablesAreTheInterpreters) {
   }
 }
 
+TEST_F(NpuVector, BytesAreWidened) {
+  check(1, {3, 5, 70}, [](Builder& b, mlir::ValueRange in) -> Value {
+    return tet::ConvertOp::create(b, in[0], b.getI32Type());
+  });
+}
+
 TEST_F(NpuVector, OtherSidesOfTheArrayToo) {
   for (const auto& [features, options] :
        {std::pair{"side=8", R"({"side":8})"}, std::pair{"side=32", R"({"side":32})"}}) {

@@ -8,7 +8,8 @@ namespace {
 constexpr int64_t kMostFolds = 1023, kMostTaps = 2047, kMostTapStride = 255, kMostStride = 4095;
 
 // Banks: of the scratchpad two slots of inputs, maxima along lines and two slots of outputs; of the
-// accumulator memory sums along lines, sums and parameters.
+// accumulator memory sums along lines, sums and parameters. Inputs of 32 bits lie in the accumulator memory,
+// too: a bank for each slot, one for sums along lines, one for the rest.
 constexpr int64_t kInputBanks = 5, kLineBanks = 2, kOutputBanks = 2, kSumLineBanks = 2;
 static_assert(2 * kInputBanks + kLineBanks + 2 * kOutputBanks == kSpBanks);
 
@@ -18,18 +19,22 @@ struct Places {
   int64_t line_rows, sums, sum_rows;  // sums: where they end, in the accumulator memory
   int64_t parameters, parameter_rows;
 
-  Places(const Config& config, bool of_sums) {
+  Places(const Config& config, const Pool& pool) {
     const int64_t bank = config.sp_rows / kSpBanks, acc_bank = config.acc_rows / kAccBanks;
     inputs = 0;
     input_rows = kInputBanks * bank;
     outputs = 2 * input_rows;
     output_rows = kOutputBanks * bank;
-    lines = of_sums ? accAddress(0) : outputs + 2 * output_rows;
-    line_rows = of_sums ? kSumLineBanks * acc_bank : kLineBanks * bank;
+    lines = pool.sums ? accAddress(0) : outputs + 2 * output_rows;
+    line_rows = pool.sums ? kSumLineBanks * acc_bank : kLineBanks * bank;
     sums = accAddress(kSumLineBanks * acc_bank);
-    sum_rows = acc_bank;
-    parameters = kAccBanks * acc_bank - acc_bank;
-    parameter_rows = acc_bank;
+    sum_rows = parameter_rows = acc_bank;
+    if (pool.input_element != 1) {
+      inputs = accAddress(0), input_rows = acc_bank;
+      lines = accAddress(2 * acc_bank), line_rows = acc_bank;
+      sums = accAddress(3 * acc_bank), sum_rows = parameter_rows = acc_bank / 2;
+    }
+    parameters = config.acc_rows - parameter_rows;
   }
 };
 
@@ -52,7 +57,7 @@ int64_t smaller(int64_t all, int64_t size) {
 class Emitter {
  public:
   Emitter(const Config& config, const PoolPlan& plan, StreamBuilder& builder)
-      : config_(config), plan_(plan), p_(plan.work), places_(config, p_.sums), out_(builder) {}
+      : config_(config), plan_(plan), p_(plan.work), places_(config, p_), out_(builder) {}
 
   void run(int64_t begin, int64_t end) {
     if (p_.requantizes()) setParameters();
@@ -131,9 +136,10 @@ class Emitter {
     const int64_t from = step.input + h.begin * p_.input_h + w.begin * p_.input_w;
     const Loop loops[] = {{h.end - h.begin, plan_.inputPitch(), p_.input_h},
                           {w.end - w.begin, 1, p_.input_w}};
-    forBlocks(step, plan_.inputRows(), 1, loops, [&](int64_t rows, int64_t bytes, int64_t first, auto all) {
-      out_.load(row + rows, bytes, from + first, all);
-    });
+    forBlocks(step, plan_.inputRows(), p_.input_element, loops,
+              [&](int64_t rows, int64_t bytes, int64_t first, auto all) {
+                out_.load(row + rows, bytes, from + first, all);
+              });
   }
 
   // Above, below, on the left and on the right.
@@ -149,7 +155,8 @@ class Emitter {
     const Loop loops[] = {{step.blocks, plan_.inputRows(), 0},
                           {y.second - y.first, plan_.inputPitch(), 0},
                           {x.second - x.first, 1, 0}};
-    out_.fill(slot + y.first * plan_.inputPitch() + x.first, config_.side, p_.padding, loops);
+    out_.fill(slot + y.first * plan_.inputPitch() + x.first, config_.side * p_.input_element, p_.padding,
+              loops);
   }
 
   void storeOutputs(const Step& step, int64_t rows) {
@@ -236,7 +243,7 @@ Result<PoolPlan> planPool(const Config& config, const Pool& pool) {
   // The one output of a line is as far from the next line's as the line is long.
   if (pool.w.out == 1) plan.work.w.stride = pool.w.span(1);
   plan.all_blocks = (pool.channels + config.side - 1) / config.side;
-  const Places places(config, pool.sums);
+  const Places places(config, pool);
   const bool has_bits = pool.h.taps <= kMostTaps && pool.w.taps <= kMostTaps &&
                         pool.w.dilation <= kMostTapStride && plan.work.w.stride <= kMostStride;
   if (!has_bits) return unimplemented("windows of {} x {} are too large to fold", pool.h.taps, pool.w.taps);

@@ -12,9 +12,10 @@ namespace tetrarch::npu {
 // Addresses and strides in bytes. Of the epilogue: no second addend, no table; maxima have none at all.
 struct Pool {
   Axis h, w;
-  int64_t channels = 1;  // side by side in input and output
-  int64_t padding = 0;   // the value
-  bool sums = false;     // else maxima
+  int64_t channels = 1;       // side by side in input and output
+  int64_t padding = 0;        // the value; of each byte
+  int64_t input_element = 1;  // bytes: 4 only of sums
+  bool sums = false;          // else maxima
 
   int64_t input = 0, input_h = 0, input_w = 0;  // strides of one index of `in`
   int64_t output = 0, output_h = 0, output_w = 0;

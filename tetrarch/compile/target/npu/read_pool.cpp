@@ -1,4 +1,4 @@
-// Tasks that are maxima or sums of bytes over windows, from loops with strides to taps and channels.
+// Tasks that are maxima of bytes or sums over windows, from loops with strides to taps and channels.
 #include <algorithm>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -33,9 +33,10 @@ int onlyArgument(const compile::TileBody& body) {
   return only;
 }
 
-// How bytes meet in a window: max(acc, byte), or acc + extend(byte) + offset.
+// How numbers meet in a window: max(acc, byte), acc + extend(byte) + offset, or acc + word.
 struct Combination {
   bool sums = false;
+  int64_t bytes = 1;
   int64_t offset = 0;
 };
 
@@ -55,21 +56,22 @@ std::optional<Combination> readCombination(const compile::TileBody& body, int in
   mlir::Operation* combiner = body.block->getTerminator()->getOperand(0).getDefiningOp();
   Combination made{.sums = mlir::isa_and_nonnull<arith::AddIOp>(combiner)};
   if (input < 0 || (!made.sums && !mlir::isa_and_nonnull<arith::MaxSIOp>(combiner))) return std::nullopt;
-  bool has_acc = false, has_byte = false;
+  bool has_acc = false, has_input = false;
   for (mlir::Value operand : combiner->getOperands()) {
     const auto [value, offset] = made.sums ? withoutOffset(operand) : std::pair(operand, int64_t{0});
     auto wide = made.sums ? value.getDefiningOp<arith::ExtSIOp>() : arith::ExtSIOp();
     auto argument = mlir::dyn_cast<mlir::BlockArgument>(wide ? wide.getIn() : value);
     if (!argument) return std::nullopt;
     if (static_cast<int>(argument.getArgNumber()) == input) {
-      has_byte = argument.getType().isInteger(8);
+      made.bytes = made.sums && !wide ? 4 : 1;
+      has_input = argument.getType().isInteger(made.bytes == 1 ? 8 : 32) && (made.bytes == 1 || offset == 0);
       made.offset = offset;
     } else {
       has_acc = offset == 0;
     }
   }
   const bool fits = combiner->getResult(0).getType().isInteger(made.sums ? 32 : 8);
-  return has_acc && has_byte && fits ? std::optional(made) : std::nullopt;
+  return has_acc && has_input && fits ? std::optional(made) : std::nullopt;
 }
 
 class Reader {
@@ -193,15 +195,20 @@ Result<std::optional<Pool>> Reader::read() {
   if (!planes) return propagate(unfit(planes.error().message()));
   planes_ = *std::move(planes);
   pool_.sums = combination->sums, offset_ = combination->offset;
+  pool_.input_element = combination->bytes;
   pool_.channels = nest_.extents[column_];
   TET_RETURN_IF_ERROR(readStart());
   for (unsigned dim = 0; dim < nest_.extents.size(); ++dim) TET_RETURN_IF_ERROR(readDim(dim));
   const size_t r = planes_.rank();
   pool_.w.in = planes_.sourcePixels(), pool_.h.in = planes_.sourceLines();
   pool_.w.low = r > 1 ? planes_.low[r - 2] : 0, pool_.h.low = r > 2 ? planes_.low[r - 3] : 0;
+  const int64_t element = pool_.input_element;
   pool_.padding = planes_.padding;
-  pool_.input = memory_.operand(planes_.operand) + in_->offset;
-  pool_.input_w = planes_.channels(), pool_.input_h = planes_.sourcePixels() * planes_.channels();
+  if (element > 1 && planes_.isPadded() && planes_.padding != 0)
+    return propagate(unfit("padding with wide numbers"));
+  pool_.input = memory_.operand(planes_.operand) + in_->offset * element;
+  pool_.input_w = planes_.channels() * element, pool_.input_h = planes_.sourcePixels() * pool_.input_w;
+  for (OuterLoop& loop : pool_.outer) loop.input *= element;
   // A slice begins anywhere in its plane: only what is read must exist.
   if (in_->offset != 0) {
     pool_.w.in = pool_.w.span(pool_.w.out), pool_.h.in = pool_.h.span(pool_.h.out);

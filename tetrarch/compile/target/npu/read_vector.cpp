@@ -58,6 +58,7 @@ class Reader : public ScalarContext {
   std::optional<Extent> extentOf(mlir::AffineMap map, Shape loops) const;
   Status readGeneric(mlir::linalg::GenericOp op);
   Status readReduction(mlir::linalg::GenericOp op, ScalarReader& reader);
+  int nodeOfWidth(int index, int64_t bytes);
   Result<int> nodeOf(Value tensor, Extent extent);
   Result<int> inputOf(mlir::BlockArgument argument, Extent extent);
   static Result<std::vector<int32_t>> numbersOf(std::span<const std::byte> bytes, unsigned bits);
@@ -121,7 +122,7 @@ Result<std::unique_ptr<TaskEmitter>> Reader::run() {
       return propagate(unimplemented("result {} is of another shape, or an operand", i));
     const unsigned bits = typeOf(result).getElementTypeBitWidth();
     if (bits != 8 && bits != 32) return propagate(unimplemented("result {} has {} bits", i, bits));
-    program_.results.push_back({node->second, bits / 8});
+    program_.results.push_back({nodeOfWidth(node->second, bits / 8), bits / 8});
     results_.push_back(memory_.result(i));
   }
   TET_ASSIGN_OR_RETURN(VectorPlan plan, planVector(config_, std::move(program_)));
@@ -200,6 +201,16 @@ Status Reader::readReduction(mlir::linalg::GenericOp op, ScalarReader& reader) {
   if (program_.nodes[node].extent != Extent::Element) return unimplemented("a reduction of equal numbers");
   nodes_[op.getResult(0)] = program_.reduceRow(sums ? VectorKind::RowSum : VectorKind::RowMax, node);
   return {};
+}
+
+// A node lies on the chip in one width: the same number in another one passes the vector unit.
+int Reader::nodeOfWidth(int index, int64_t bytes) {
+  const VectorNode& n = program_.nodes[index];
+  const bool has_other = (n.kind == VectorKind::Input && n.bytes != bytes) ||
+                         std::ranges::any_of(program_.results, [&](const VectorProgram::Result& result) {
+                           return result.node == index && result.bytes != bytes;
+                         });
+  return has_other ? program_.shift(index, 0) : index;
 }
 
 Result<int> Reader::nodeOf(Value tensor, Extent extent) {
