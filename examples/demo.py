@@ -183,6 +183,9 @@ def main() -> int:
     except (demo_npu.MismatchError, tetrarch.DeviceError) as error:
         print(f"\nFAILED: {error}")
         return 3
+    except tetrarch.InputError as error:
+        print(f"\nCannot be shown: {error}")
+        return 2
     record = {
         "command": "make demo",
         "model": "ResNet-50" if options.model is None else options.model.stem,

@@ -199,8 +199,10 @@ def check_in_rtl(
     logits = program(image)
     report = program.report()
     windows, cycles = counted(report, "rtl_windows"), counted(report, "rtl_cycles")
-    if windows == 0:
-        raise MismatchError("no window was run in the RTL: nothing of the NPU's share is proved")
+    if windows == 0:  # too few were drawn
+        raise MismatchError(
+            f"none of the {question.windows} windows lies in the NPU's share: draw more by --windows"
+        )
     print(
         f"  {windows} windows, {cycles:,} cycles, 0 bit and 0 cycle differences "
         f"({time.monotonic() - begin:.1f} s)"
