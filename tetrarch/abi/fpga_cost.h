@@ -1,5 +1,5 @@
-// How long an operator of a kernel takes, and what of the part: one table for the scheduler, the verifier, the
-// estimate and the SystemVerilog printer, which gives each operator just as many registers.
+// How long an operator of a kernel takes, and what of the part: one table for the scheduler, the verifier,
+// the estimate and the SystemVerilog printer, which gives each operator just as many registers.
 #pragma once
 
 #include "tetrarch/abi/fpga_program.h"
@@ -11,8 +11,8 @@ struct OperatorCost {
   Resources uses;   // modelled, from what place and route made of the operator alone
 };
 
-// Of an operator with this result and these operands' type (Source operators: the result's). REQUIRES: they fit.
-// Const, Affine, Inside, Pop, Acc and Delay cost nothing here: their registers are the nest's.
+// Of an operator with this result and these operands' type (Source operators: the result's). REQUIRES: they
+// fit. Const, Affine, Inside, Pop, Acc and Delay cost nothing here: their registers are the nest's.
 OperatorCost costOf(Operator op, Type result, Type operand);
 
 // In which cycle a node's value is there: its own cycle and the latency.

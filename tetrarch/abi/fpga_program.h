@@ -1,6 +1,7 @@
-// What a blob of format "fpga" says, as C++ structs: kernels, each a network of stages that streams and memories
-// join. rtl/fpga/README.md says what a kernel computes and how many cycles it takes; fpga_ops.def lists the
-// operators. The compiler writes programs and prints them as SystemVerilog, the twin in devices/fpga/ runs them.
+// What a blob of format "fpga" says, as C++ structs: kernels, each a network of stages that streams and
+// memories join. rtl/fpga/README.md says what a kernel computes and how many cycles it takes; fpga_ops.def
+// lists the operators. The compiler writes programs and prints them as SystemVerilog, the twin in
+// devices/fpga/ runs them.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,19 @@ enum class Operator : uint8_t {
 #include "tetrarch/abi/fpga_ops.def"
 };
 
+enum class Domain : uint8_t { Source, Int, Float, Compare, Convert };
+
+struct OperatorInfo {
+  const char* name;
+  int operands;
+  Domain domain;
+};
+const OperatorInfo& operatorInfo(Operator op);
+inline constexpr int kOperators = 0
+#define FPGA_OPERATOR(id, name, operands, domain, meaning) +1
+#include "tetrarch/abi/fpga_ops.def"
+    ;
+
 // An integer of 1 to 64 bits, or a float of IEEE 754's layout (f32: 8 and 23, bf16: 8 and 7, f16: 5 and 10).
 // A value is its bits in the low end of a uint64_t, zeros above.
 struct Type {
@@ -30,9 +44,9 @@ struct Type {
 };
 inline constexpr Type kI1{1, 0}, kF16{16, 5}, kBf16{16, 8}, kF32{32, 8};
 
-// A tensor's way in or out: AXI-stream, `lanes` elements a beat, the first in the low bits. In DRAM an element
-// has storage_bytes bytes, little-endian; its type's bits are the low ones (the others are ignored, written as
-// the sign's extension of an integer). The shell's DMA walks DRAM: for unit u, whose digits over
+// A tensor's way in or out: AXI-stream, `lanes` elements a beat, the first in the low bits. In DRAM an
+// element has storage_bytes bytes, little-endian; its type's bits are the low ones (the others are ignored,
+// written as the sign's extension of an integer). The shell's DMA walks DRAM: for unit u, whose digits over
 // Kernel::units are g, beat and lane count the iterations of `loops` row-major, and the element is number
 //   offset + sum_j g_j * unit_strides[j] + sum_k i_k * loops[k].stride
 // of the buffer. The product of the loops' extents is a multiple of the lanes.
@@ -63,8 +77,8 @@ struct Stream {
 struct Memory {
   Type type;
   uint32_t lanes = 1;
-  uint64_t depth = 1;           // words
-  std::vector<uint64_t> data;   // empty, or depth * lanes elements
+  uint64_t depth = 1;          // words
+  std::vector<uint64_t> data;  // empty, or depth * lanes elements
   bool operator==(const Memory&) const = default;
 };
 
@@ -80,16 +94,17 @@ struct Node {
   Type type;
   std::vector<uint32_t> operands;  // nodes before this one
   uint64_t imm = 0;
-  int64_t offset = 0;              // Affine
-  std::vector<int64_t> strides;    // Affine: one a loop
-  uint32_t object = 0;             // Pop: the stream, Load: the memory
-  Box box;                         // Pop, Inside
-  uint32_t cycle = 0;              // in which the operator takes its operands, counted from the iteration's issue
+  int64_t offset = 0;            // Affine
+  std::vector<int64_t> strides;  // Affine: one a loop
+  uint32_t object = 0;           // Pop: the stream, Load: the memory
+  Box box;                       // Pop, Inside
+  uint32_t cycle = 0;  // in which the operator takes its operands, counted from the iteration's issue
   bool operator==(const Node&) const = default;
 };
 
-// A value that goes from iteration to iteration. Its cells are one for each index of the parallel loops inside
-// of the outermost reduction loop. In the first step of a cell (all reduction indices 0) Acc gives `init`.
+// A value that goes from iteration to iteration. Its cells are one for each index of the parallel loops
+// inside of the outermost reduction loop. In the first step of a cell (all reduction indices 0) Acc gives
+// `init`.
 struct Accumulator {
   uint32_t init = 0;    // a node that does not depend on an Acc
   uint32_t update = 0;  // a node: what the cell holds afterwards
@@ -99,13 +114,13 @@ struct Accumulator {
 // What an iteration gives, in the last cycle of its pipeline.
 struct Output {
   enum class When : uint8_t { Each, Last };  // Last: all reduction indices are at their ends
-  bool is_store = false;          // to a memory; else a beat for a stream
-  uint32_t object = 0;            // the memory or the stream
-  uint32_t address = 0;           // a node, of a store: the word
-  int64_t enable = -1;            // a node of type i1, of a store only; -1: always
-  std::vector<uint32_t> values;   // nodes, one for each lane
+  bool is_store = false;                     // to a memory; else a beat for a stream
+  uint32_t object = 0;                       // the memory or the stream
+  uint32_t address = 0;                      // a node, of a store: the word
+  int64_t enable = -1;                       // a node of type i1, of a store only; -1: always
+  std::vector<uint32_t> values;              // nodes, one for each lane
   When when = When::Each;
-  Box box;                        // only inside of it
+  Box box;  // only inside of it
   bool operator==(const Output&) const = default;
 };
 
@@ -128,27 +143,27 @@ struct Nest {
 // Sequential code for what is no nest: a state machine over registers. A block takes `cycles` cycles.
 struct Machine {
   struct Instruction {
-    Node node;                    // operands are registers; no Affine, Inside, Pop, Acc, Delay
-    uint32_t result = 0;          // the register
-    bool is_store = false;        // node.object's word operands[0], lanes operands[1..]; no result
+    Node node;              // operands are registers; no Affine, Inside, Pop, Acc, Delay
+    uint32_t result = 0;    // the register
+    bool is_store = false;  // node.object's word operands[0], lanes operands[1..]; no result
     bool operator==(const Instruction&) const = default;
   };
   struct Block {
     std::vector<Instruction> instructions;
-    int64_t condition = -1;       // a register of type i1; -1: always `then`
+    int64_t condition = -1;             // a register of type i1; -1: always `then`
     int64_t then = -1, otherwise = -1;  // the next block; -1: the stage ends
     uint32_t cycles = 1;
     bool operator==(const Block&) const = default;
   };
   std::vector<Type> registers;
-  std::vector<Block> blocks;      // the first is where it starts
+  std::vector<Block> blocks;  // the first is where it starts
   bool operator==(const Machine&) const = default;
 };
 
 struct Stage {
-  std::string name;               // for messages and as a SystemVerilog identifier
+  std::string name;  // for messages and as a SystemVerilog identifier
   std::variant<Nest, Machine> work;
-  std::vector<uint32_t> after;    // stages before this one that end before it begins
+  std::vector<uint32_t> after;  // stages before this one that end before it begins
   bool operator==(const Stage&) const = default;
 };
 
@@ -160,21 +175,21 @@ struct Resources {
 
 struct Kernel {
   std::string symbol;
-  std::vector<int64_t> units;     // extents of the task's units, row-major; empty: one unit
-  uint32_t buffers = 0;           // operands and results of a launch
+  std::vector<int64_t> units;  // extents of the task's units, row-major; empty: one unit
+  uint32_t buffers = 0;        // operands and results of a launch
   std::vector<Port> ports;
   std::vector<Stream> streams;
   std::vector<Memory> memories;
   std::vector<Stage> stages;
   Resources estimate;
   double estimated_hz = 0;
-  std::string verilog;            // self-contained; the module is named `top`
+  std::string verilog;  // self-contained; the module is named `top`
   std::string top;
   bool operator==(const Kernel&) const = default;
 };
 
 struct Program {
-  std::string part;               // "ecp5-85k"
+  std::string part;  // "ecp5-85k"
   std::vector<Kernel> kernels;
   bool operator==(const Program&) const = default;
 };
