@@ -1,0 +1,117 @@
+// The last steps of what makes a float: from sign, exponent and a significand anywhere in its bits to the float, rounded to
+// nearest even, subnormal or infinite where it is so.
+//
+//   0 exponent_i           how far the significand may go left, or has to go right
+//   1 the rest of them     leading zeros
+//   2                      shift
+//   3                      round
+//   4 float_o
+module fpga_fnormal #(
+  parameter int unsigned ExpW = 8,
+  parameter int unsigned ManW = 23,
+  parameter int unsigned SigW = 28,
+  parameter int unsigned WideW = 10  // of exponents below and above those of a float
+) (
+  input  logic                    clk_i,
+  input  logic                    en_i,
+  input  logic signed [WideW-1:0] exponent_i,     // biased, of the top bit of the significand; a cycle before the others
+  input  logic                    infinite_i,
+  input  logic                    nan_i,
+  input  logic                    sign_i,
+  input  logic [SigW-1:0]         significand_i,
+  output logic [ExpW+ManW:0]      float_o
+);
+
+  localparam int unsigned ZerosW = $clog2(SigW + 1);
+  localparam int unsigned KeptW = ManW + 3;  // significand, guard, sticky
+  localparam int unsigned FullW = SigW > KeptW ? SigW : KeptW;
+  localparam logic [SigW-1:0] Top = {1'b1, {(SigW - 1) {1'b0}}};
+
+  typedef struct packed {
+    logic                    infinite;
+    logic                    nan;
+    logic                    sign;
+    logic signed [WideW-1:0] exponent;
+  } aside_t;
+
+  // ---- cycle 0 --------------------------------------------------------------------------------------------------
+  // A one where the significand meets the smallest exponent: it stops the shift to the left there.
+  logic signed [WideW-1:0] exponent_q;
+  logic [WideW-1:0]        left, right_d, right1_q, right2_q;
+  logic [SigW-1:0]         stop_q;
+
+  assign left    = WideW'(exponent_i - WideW'(1));
+  assign right_d = exponent_i < 1 ? WideW'(WideW'(1) - exponent_i) : '0;
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      exponent_q <= exponent_i;
+      stop_q     <= Top >> left;
+      right1_q   <= right_d;
+    end
+  end
+
+  // ---- cycle 1 --------------------------------------------------------------------------------------------------
+  aside_t            aside2_q, aside3_q;
+  logic [SigW-1:0]   significand_q;
+  logic [ZerosW-1:0] zeros;
+
+  fpga_clz #(
+    .Width(SigW)
+  ) u_clz (
+    .clk_i,
+    .en_i,
+    .x_i    (significand_i | stop_q),
+    .zeros_o(zeros)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      aside2_q      <= '{infinite: infinite_i, nan: nan_i, sign: sign_i, exponent: exponent_q};
+      right2_q      <= right1_q;
+      significand_q <= significand_i;
+    end
+  end
+
+  // ---- cycle 2 --------------------------------------------------------------------------------------------------
+  logic [FullW-1:0] full, kept, shifted;
+  logic             lost;
+  logic [KeptW-1:0] kept_q;
+
+  assign full    = {significand_q, {(FullW - SigW) {1'b0}}};
+  assign kept    = {FullW{1'b1}} << right2_q;
+  assign shifted = right2_q == '0 ? full << zeros : full >> right2_q;
+  assign lost    = (full & ~kept) != '0;
+
+  logic below;
+  if (FullW > KeptW) begin : gen_below
+    assign below = |shifted[FullW-KeptW-1:0];
+  end else begin : gen_nothing_below
+    assign below = 1'b0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      aside3_q          <= aside2_q;
+      aside3_q.exponent <= aside2_q.exponent - signed'(WideW'(zeros));
+      kept_q            <= {shifted[FullW-1:FullW-KeptW+1], shifted[FullW-KeptW] || below || lost};
+    end
+  end
+
+  // ---- cycle 3 --------------------------------------------------------------------------------------------------
+  fpga_fpack #(
+    .ExpW (ExpW),
+    .ManW (ManW),
+    .WideW(WideW)
+  ) u_pack (
+    .clk_i,
+    .en_i,
+    .infinite_i   (aside3_q.infinite),
+    .nan_i        (aside3_q.nan),
+    .sign_i       (aside3_q.sign),
+    .exponent_i   (aside3_q.exponent),
+    .significand_i(kept_q),
+    .float_o
+  );
+
+endmodule
