@@ -24,13 +24,14 @@ ROOT = NPU.parents[1]
 
 @dataclass
 class Proof:
-    """A harness formal/<name>_formal.sv, its modules, and a bug that it must find."""
+    """A harness formal/<name>_formal.sv, its modules, and a bug that it must find; all in `folder`."""
 
     name: str
     sources: list[str]
     depth: int  # cycles of the bounded proof, and of the cover
     bug: tuple[str, str, str]  # file, what it says, what the bug says
     induction: bool = False  # also for runs of any length
+    folder: Path = NPU
 
 
 PROOFS = [
@@ -82,8 +83,9 @@ for command in {commands!r}:
 
 def to_smt(proof: Proof, sources: Path, package: Path, out: Path) -> None:
     """Write the harness with its modules, taken from `sources`, as SMT."""
-    files = [package, sources / "npu_pkg.sv", *(sources / name for name in proof.sources)]
-    files.append(NPU / "formal" / f"{proof.name}_formal.sv")
+    packages = [package, sources / "npu_pkg.sv"] if proof.folder == NPU else []
+    files = [*packages, *(sources / name for name in proof.sources)]
+    files.append(proof.folder / "formal" / f"{proof.name}_formal.sv")
     top = f"{proof.name}_formal"
     commands = [
         f"read_slang -DFORMAL -I {sources} --top {top} {' '.join(map(str, files))}",
@@ -116,7 +118,7 @@ def holds(smt: Path, *options: str) -> bool:
 
 def with_bug(proof: Proof, folder: Path) -> Path:
     """A copy of the sources that holds the seeded bug."""
-    for source in NPU.glob("*.sv*"):
+    for source in proof.folder.glob("*.sv*"):
         (folder / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     name, right, wrong = proof.bug
     text = (folder / name).read_text(encoding="utf-8")
@@ -130,7 +132,7 @@ def check(proof: Proof, package: Path, folder: Path) -> bool:
     """Run one row of PROOFS; prints one line."""
     begin = time.monotonic()
     smt, bad = folder / f"{proof.name}.smt2", folder / f"{proof.name}_bug.smt2"
-    to_smt(proof, NPU, package, smt)
+    to_smt(proof, proof.folder, package, smt)
     steps = ("-t", str(proof.depth))
     results = {"proved": holds(smt, *steps)}
     if proof.induction:
@@ -145,14 +147,14 @@ def check(proof: Proof, package: Path, folder: Path) -> bool:
     return all(results.values())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(proofs: list[Proof], title: str) -> int:
+    parser = argparse.ArgumentParser(description=title)
     parser.add_argument("names", nargs="*", help="of proofs; none: all")
     parser.add_argument(
         "--package", type=Path, default=ROOT / "build/rtl/npu_isa_pkg.sv", help="npu_isa_pkg.sv"
     )
     arguments = parser.parse_args()
-    chosen = [p for p in PROOFS if not arguments.names or p.name in arguments.names]
+    chosen = [p for p in proofs if not arguments.names or p.name in arguments.names]
     with tempfile.TemporaryDirectory() as folder:
         results = [check(proof, arguments.package, Path(folder)) for proof in chosen]
     print(f"{sum(results)} of {len(results)} proofs are complete")
@@ -160,4 +162,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(PROOFS, __doc__.splitlines()[0]))
