@@ -8,7 +8,7 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
 .PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-full \
-  npu-proof npu-gates npu-ecp5 wheel clean
+  npu-proof npu-gates npu-ecp5 fpga-formal fpga-floats fpga-operators wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -74,6 +74,15 @@ npu-gates: build setup-hw  ## LIBRARY=osu018: synthesise the NPU's parts and run
 npu-ecp5: build setup-hw  ## the NPU of side 8 on an FPGA: SEEDS=3 placements, a bitstream in build/npu-ecp5
 	@python -m rtl.flow.ecp5 --seeds $(or $(SEEDS),3)
 	@python -m rtl.flow.publish
+
+fpga-formal: setup-hw  ## prove FIFOs, line buffers and accumulator cells of kernels for FPGAs with an SMT solver
+	@python -m rtl.fpga.formal.prove
+
+fpga-floats: build  ## the float operators of kernels for FPGAs, PAIRS=10000000 random pairs of each format
+	@TETRARCH_FPGA_PAIRS=$(or $(PAIRS),10000000) build/tests/fpga_floats_test
+
+fpga-operators: setup-hw  ## place and route each operator of kernels for FPGAs that was not measured yet
+	@python -m rtl.flow.fpga_operators
 
 wheel: setup  ## build the Python wheel into dist/ and try it in an environment of its own
 	@python scripts/wheel.py

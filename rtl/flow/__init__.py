@@ -14,6 +14,8 @@
     figures.json  what came out, each with its library, corner, tools and command
     publish.py    figures.json to the plug-in's figures and docs/npu-hardware.md
     ecp5.py       the core of side 8 on an FPGA, down to a bitstream
+    fpga.py       kernels for FPGAs, down to bitstreams; `tetrarch fpga build` runs it
+    fpga_operators.py  each operator of such kernels alone
     compare_scalesim.py  our cycles beside those of another model
 
 Figures are of cells alone: no wires, no clock tree, no glitches. They are estimates before layout and say so.
