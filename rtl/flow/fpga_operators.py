@@ -196,17 +196,18 @@ def table(figures: dict[str, dict]) -> str:
     kinds = ("luts", "flip_flops", "multipliers", "block_rams")
     rows = []
     for operator in OPERATORS:
-        if figure := figures.get(operator.key):
-            numbers = ", ".join(str(figure[kind]) for kind in kinds)
-            rows.append(f"FPGA_COST({operator.key.replace(' ', ', ')}, {numbers})\n")
+        numbers = ", ".join(str(figures[operator.key][kind]) for kind in kinds)
+        rows.append(f"FPGA_COST({operator.key.replace(' ', ', ')}, {numbers})\n")
     return TABLE_HEAD + "".join(rows) + "\n#undef FPGA_COST\n"
 
 
 def write(figures: dict[str, dict]) -> None:
+    """The table only when no operator is missing."""
     ordered = {operator.key: figures[operator.key] for operator in OPERATORS if operator.key in figures}
     lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(figure)}" for key, figure in ordered.items())
     FIGURES.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
-    TABLE.write_text(table(ordered), encoding="utf-8")
+    if len(ordered) == len(OPERATORS):
+        TABLE.write_text(table(ordered), encoding="utf-8")
 
 
 def main() -> int:
