@@ -83,6 +83,16 @@ std::map<uint32_t, std::vector<Box>> outputsOf(const Nest& nest, bool is_store) 
   return outputs;
 }
 
+int64_t cellsOf(const Nest& nest) {
+  int64_t cells = 1;
+  bool inside = false;
+  for (const Nest::Loop& loop : nest.loops) {
+    inside |= loop.is_reduction;
+    if (inside && !loop.is_reduction) cells *= loop.extent;
+  }
+  return cells;
+}
+
 int64_t updateDistance(const Nest& nest) {
   int64_t inside = 1;
   for (size_t i = nest.loops.size(); i-- > 0;) {

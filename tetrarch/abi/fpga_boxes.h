@@ -28,6 +28,9 @@ bool areDisjoint(const std::vector<Box>& full);
 std::map<uint32_t, std::vector<Box>> popsOf(const Nest& nest);
 std::map<uint32_t, std::vector<Box>> outputsOf(const Nest& nest, bool is_store);
 
+// How many cells an accumulator of the nest has.
+int64_t cellsOf(const Nest& nest);
+
 // How many iterations after one that updates a cell of an accumulator it is read again, at the least; 0 when
 // it never is, since each iteration is a cell's first.
 int64_t updateDistance(const Nest& nest);

@@ -184,7 +184,7 @@ const Damage kDamages[] = {
     {[](Kernel& k) { k.streams[0].lanes = 3; }, "port 0: its 4 elements are no multiple of 3 lanes"},
     {[](Kernel& k) { k.memories[2].data[0] = 32; }, "memory 2: an element of its data does not fit into i5"},
     {[](Kernel& k) { k.memories[2].data.pop_back(); }, "memory 2: its data has 3 elements for 2 words of 2"},
-    {[](Kernel& k) { k.memories[0].depth = 0; }, "memory 0: the depth is 0; it is 1 to 268435456"},
+    {[](Kernel& k) { k.memories[0].depth = 0; }, "memory 0: the depth is 0; it is 1 to 67108864"},
     {[](Kernel& k) { k.stages[1].after.clear(); }, "memory 0: stage sum does not wait for stage load"},
     {[](Kernel& k) {
        k.memories.push_back(k.memories[0]);

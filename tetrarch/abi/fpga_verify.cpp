@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -22,7 +23,7 @@ constexpr int64_t kMaxIterations = int64_t{1} << 40;
 constexpr int64_t kMaxElement = int64_t{1} << 48;  // number of an element of a buffer
 constexpr uint64_t kMaxLanes = 1 << 12;
 constexpr uint64_t kMaxFifo = 1 << 20;
-constexpr uint64_t kMaxMemory = uint64_t{1} << 28;  // elements
+constexpr uint64_t kMaxOnChip = uint64_t{1} << 26;  // elements of all memories, delays, accumulators
 constexpr uint64_t kMaxDelay = 1 << 24;
 constexpr uint64_t kMaxCycles = 1 << 20;  // of an interval, a pipeline, a block
 
@@ -140,24 +141,31 @@ class KernelVerifier {
   Status checkNames() const;
   Status checkPort(const Port& port, int64_t& beats) const;
   Status checkStream(const Stream& stream) const;
-  Status checkMemory(const Memory& memory) const;
+  Status checkMemory(const Memory& memory);
   Status checkStage(size_t index);
   Status checkNest(size_t stage, const Nest& nest);
   Status checkMachine(size_t stage, const Machine& machine);
   Status checkNode(size_t stage, const Nest& nest, size_t index);
   Status checkSource(size_t stage, const Nest* nest, const Node& node);
   Status checkSchedule(const Nest& nest, size_t index) const;
-  Status checkAccumulators(const Nest& nest) const;
+  Status checkAccumulators(const Nest& nest);
   Status checkOutput(size_t stage, const Nest& nest, const Output& output);
   Status checkEnds(const Nest& nest);
   Status checkLoads(size_t stage, const Nest& nest) const;
   Status checkInstruction(size_t stage, const Machine& machine, const Machine::Instruction& instruction);
+  struct Access {
+    int64_t last = -1;  // cycle
+    bool is_store = false;
+  };
+  static Status checkAccess(Access& access, uint32_t cycle, bool is_store);
   Status checkBlock(size_t stage, const Machine& machine, const Machine::Block& block);
   Status checkUses() const;
+  Status addOnChip(uint64_t elements);
 
   const Kernel& kernel_;
   std::vector<Ends> streams_;
   std::vector<Uses> memories_;
+  uint64_t on_chip_ = 0;  // elements of memories, delays and accumulators
 };
 
 Status KernelVerifier::checkNames() const {
@@ -216,16 +224,22 @@ Status KernelVerifier::checkPort(const Port& port, int64_t& beats) const {
   return {};
 }
 
+Status KernelVerifier::addOnChip(uint64_t elements) {
+  on_chip_ += elements;
+  if (on_chip_ <= kMaxOnChip) return {};
+  return invalidArgument("the kernel keeps more than {} elements on the chip", kMaxOnChip);
+}
+
 Status KernelVerifier::checkStream(const Stream& stream) const {
   TET_RETURN_IF_ERROR(checkType(stream.type));
   TET_RETURN_IF_ERROR(inRange("the number of lanes", stream.lanes, 1, kMaxLanes));
   return inRange("the depth", stream.depth, 2, kMaxFifo);
 }
 
-Status KernelVerifier::checkMemory(const Memory& memory) const {
+Status KernelVerifier::checkMemory(const Memory& memory) {
   TET_RETURN_IF_ERROR(checkType(memory.type));
   TET_RETURN_IF_ERROR(inRange("the number of lanes", memory.lanes, 1, kMaxLanes));
-  TET_RETURN_IF_ERROR(inRange("the depth", memory.depth, 1, kMaxMemory / memory.lanes));
+  TET_RETURN_IF_ERROR(inRange("the depth", memory.depth, 1, kMaxOnChip / memory.lanes));
   if (!memory.data.empty() && memory.data.size() != memory.depth * memory.lanes) {
     return invalidArgument("its data has {} elements for {} words of {}", memory.data.size(), memory.depth,
                            memory.lanes);
@@ -233,7 +247,7 @@ Status KernelVerifier::checkMemory(const Memory& memory) const {
   if (!std::ranges::all_of(memory.data, [&](uint64_t bits) { return fitsType(bits, memory.type); })) {
     return invalidArgument("an element of its data does not fit into {}", nameOf(memory.type));
   }
-  return {};
+  return addOnChip(memory.depth * memory.lanes);
 }
 
 // What Source operators refer to; `nest` is null in a machine.
@@ -283,7 +297,8 @@ Status KernelVerifier::checkSource(size_t stage, const Nest* nest, const Node& n
     case Operator::Delay:
       if (!nest) break;
       if (node.type != nest->nodes[node.operands[0]].type) return invalidArgument("it keeps the type");
-      return inRange("its number of iterations", node.imm, 1, kMaxDelay);
+      TET_RETURN_IF_ERROR(inRange("its number of iterations", node.imm, 1, kMaxDelay));
+      return addOnChip(node.imm);
     default:
       return {};
   }
@@ -330,8 +345,11 @@ Status KernelVerifier::checkSchedule(const Nest& nest, size_t index) const {
   return {};
 }
 
-Status KernelVerifier::checkAccumulators(const Nest& nest) const {
+Status KernelVerifier::checkAccumulators(const Nest& nest) {
   const size_t count = nest.nodes.size();
+  for (size_t a = 0; a < nest.accumulators.size(); ++a) {
+    TET_RETURN_IF_ERROR(addOnChip(static_cast<uint64_t>(cellsOf(nest))));
+  }
   TET_RETURN_IF_ERROR(inRange("the number of accumulators", nest.accumulators.size(), 0, kMaxItems));
   std::vector<bool> depends(count);  // on an Acc
   for (size_t i = 0; i < count; ++i) {
@@ -354,7 +372,7 @@ Status KernelVerifier::checkAccumulators(const Nest& nest) const {
     if (node.type != nest.nodes[update].type) {
       return invalidArgument("node {} has another type than accumulator {}", i, node.imm);
     }
-    if (readyCycle(nest.nodes, init) > static_cast<int>(node.cycle)) {
+    if (init >= i || readyCycle(nest.nodes, init) > static_cast<int>(node.cycle)) {
       return invalidArgument("the beginning of accumulator {} is not there when it is read", node.imm);
     }
     const int64_t ready = readyCycle(nest.nodes, update);
@@ -512,6 +530,16 @@ Status KernelVerifier::checkInstruction(size_t stage, const Machine& machine,
   return checkSource(stage, nullptr, node);
 }
 
+// A memory is stored to in a cycle of its own, behind the accesses before and ahead of those that follow.
+Status KernelVerifier::checkAccess(Access& access, uint32_t cycle, bool is_store) {
+  const bool is_late =
+      access.last < 0 || (access.is_store || is_store ? cycle > access.last : cycle >= access.last);
+  if (!is_late)
+    return invalidArgument("its access to the memory in cycle {} is not behind the one before", cycle);
+  access = {cycle, is_store};
+  return {};
+}
+
 // Every value is there when it is used, and all are when the block ends.
 Status KernelVerifier::checkBlock(size_t stage, const Machine& machine, const Machine::Block& block) {
   const auto blocks = static_cast<int64_t>(machine.blocks.size());
@@ -525,6 +553,7 @@ Status KernelVerifier::checkBlock(size_t stage, const Machine& machine, const Ma
     return invalidArgument("its condition is no i1");
   }
   std::vector<uint32_t> ready(machine.registers.size());
+  std::map<uint32_t, Access> accesses;
   for (size_t i = 0; i < block.instructions.size(); ++i) {
     const auto& instruction = block.instructions[i];
     const Node& node = instruction.node;
@@ -541,6 +570,9 @@ Status KernelVerifier::checkBlock(size_t stage, const Machine& machine, const Ma
       for (const uint32_t operand : node.operands) types.push_back(machine.registers[operand]);
       end += static_cast<uint32_t>(costOf(node.op, node.type, operandTypeOf(node, types)).latency);
       ready[instruction.result] = end;
+    }
+    if (status.ok() && (instruction.is_store || node.op == Operator::Load)) {
+      status = checkAccess(accesses[node.object], node.cycle, instruction.is_store);
     }
     if (status.ok() && (node.cycle >= block.cycles || end >= block.cycles)) {
       status = invalidArgument("it ends in cycle {} of {}", end, block.cycles);
