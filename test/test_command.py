@@ -14,7 +14,7 @@ import small_models
 from conftest import BUILD, ROOT, assert_close, onnxruntime_outputs
 
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
-COMMANDS = ("devices", "compile", "run", "bench", "explain")
+COMMANDS = ("devices", "compile", "run", "bench", "explain", "fpga")
 
 
 def valid(document: dict) -> dict:
@@ -232,6 +232,17 @@ def test_a_damaged_artifact_is_an_error(command, perceptron, tmp_path):
         done = command("run", artifact, "--random")
         assert done.returncode == 2, done.stderr
         assert "p.tet" in done.stderr
+
+
+def test_designs_are_built_of_artifacts_with_code_for_fpgas(command, perceptron, tmp_path):
+    artifact = tmp_path / "p.tet"
+    assert (
+        command("compile", perceptron[0], "-o", artifact, "--devices", "cpu", "--no-measure").returncode == 0
+    )
+    for file, word in ((artifact, "holds no code for FPGAs"), (tmp_path / "none.tet", "cannot be opened")):
+        done = command("fpga", "build", file, "--json")
+        assert done.returncode == 2
+        assert word in valid(json.loads(done.stdout))["error"]["message"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

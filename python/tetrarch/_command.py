@@ -9,4 +9,5 @@ from pathlib import Path
 
 def main() -> None:
     program = Path(__file__).parent / "bin" / "tetrarch"
+    os.environ.setdefault("TETRARCH_PYTHON", sys.executable)  # which has the tools, if any has
     os.execv(program, [str(program), *sys.argv[1:]])

@@ -311,7 +311,7 @@ def build(designs: list[Design], seeds: int, jobs: int, amd: bool = False) -> li
     """Their reports. Steps run side by side, `jobs` at a time; the first that fails ends it, and what is done stays."""
     tools = check_tools()
     made = {design.folder: design.finished(seeds) for design in designs}
-    todo = [design for design in designs if made[design.folder] is None]
+    todo = list({design.folder: design for design in designs if made[design.folder] is None}.values())
     progress = Progress(len(todo) * (seeds + 2))
     clocks: dict[Path, dict[int, float]] = {design.folder: {} for design in todo}
 
@@ -362,7 +362,7 @@ def main() -> int:
     try:
         reports = build(designs, max(options.seeds, 1), max(options.jobs, 1), options.amd)
     except (FlowError, OSError) as error:
-        print(f"fpga_flow: {error}", file=sys.stderr)
+        print(json.dumps({"error": str(error)}))
         return 3
     print(json.dumps(reports))
     return 0

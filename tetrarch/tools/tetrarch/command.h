@@ -34,6 +34,7 @@ Command addCompile(CLI::App& app);
 Command addRun(CLI::App& app);
 Command addBench(CLI::App& app);
 Command addExplain(CLI::App& app);
+Command addFpga(CLI::App& app);
 
 // Options of every command that takes a model.
 struct ModelOptions {

@@ -71,7 +71,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   bool json = false;
   std::vector<Command> commands;
-  for (auto add : {addDevices, addCompile, addRun, addBench, addExplain}) {
+  for (auto add : {addDevices, addCompile, addRun, addBench, addExplain, addFpga}) {
     commands.push_back(add(app));
     commands.back().app->add_flag("--json", json,
                                   "print one JSON object (docs/report.schema.json) to standard output");
