@@ -26,14 +26,22 @@ else()
   message(STATUS "Verilator is missing: the processor's RTL is not built")
 endif()
 
-# verilator_command(<variable> <name> <top> <folder> <parameters> <sources> <include folder>)
-# Sets the variable to the command that makes the class V<name> in the folder.
-function(verilator_command variable name top folder params sources include)
+# What Verilator makes is kept here, for all clones.
+set(home_cache "$ENV{XDG_CACHE_HOME}")
+if(NOT home_cache AND DEFINED ENV{HOME})
+  set(home_cache "$ENV{HOME}/.cache")
+endif()
+if(home_cache)
+  string(APPEND home_cache "/tetrarch/verilated")
+endif()
+set(TETRARCH_VERILATED_CACHE "${home_cache}" CACHE PATH "Folder of models made by Verilator; empty: keep none")
+
+# verilator_options(<variable> <name> <top> <parameters>)
+# Sets the variable to the options that make the class V<name> of a module.
+function(verilator_options variable name top params)
   list(TRANSFORM params PREPEND "-G")
-  set(${variable} ${CMAKE_COMMAND} -E env "VERILATOR_ROOT=${VERILATOR_ROOT}" "${VERILATOR_ROOT}/bin/verilator_bin"
-    --cc --quiet -Wall -O3 --assert --x-assign fast --x-initial fast --noassert-case --no-timing --output-split 0
-    --prefix "V${name}" --mod-prefix "V${name}" --top-module ${top} -Mdir "${folder}" ${params} "-I${include}" ${sources}
-    PARENT_SCOPE)
+  set(${variable} --cc --quiet -Wall -O3 --assert --x-assign fast --x-initial fast --noassert-case --no-timing
+    --output-split 0 --prefix "V${name}" --mod-prefix "V${name}" --top-module ${top} ${params} PARENT_SCOPE)
 endfunction()
 
 # verilated_model(<name> TOP <module> SRCS <files> [PARAMS <P=value>...] [DEPENDS <files>])
@@ -42,18 +50,16 @@ endfunction()
 function(verilated_model name)
   cmake_parse_arguments(ARG "" "TOP" "SRCS;PARAMS;DEPENDS" ${ARGN})
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/${name}")
-  set(all "${folder}/all.cpp")
-  verilator_command(verilate ${name} ${ARG_TOP} "${folder}" "${ARG_PARAMS}" "${ARG_SRCS}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  set(script "${PROJECT_SOURCE_DIR}/cmake/Verilate.cmake")
+  verilator_options(options ${name} ${ARG_TOP} "${ARG_PARAMS}")
   add_custom_command(
-    OUTPUT "${all}"
-    COMMAND ${CMAKE_COMMAND} -E rm -rf "${folder}"
-    COMMAND ${CMAKE_COMMAND} -E make_directory "${folder}"
-    COMMAND ${verilate}
-    COMMAND ${CMAKE_COMMAND} "-DFOLDER=${folder}" "-DOUTPUT=${all}" -P "${PROJECT_SOURCE_DIR}/cmake/IncludeAll.cmake"
-    DEPENDS ${ARG_SRCS} ${ARG_DEPENDS} "${PROJECT_SOURCE_DIR}/cmake/IncludeAll.cmake"
+    OUTPUT "${folder}/all.cpp" "${folder}/V${name}.h"
+    COMMAND ${CMAKE_COMMAND} "-DROOT=${VERILATOR_ROOT}" "-DOPTIONS=${options}" "-DSOURCES=${ARG_SRCS}"
+      "-DINCLUDED=${ARG_DEPENDS}" "-DCACHE=${TETRARCH_VERILATED_CACHE}" "-DFOLDER=${folder}" -P "${script}"
+    DEPENDS ${ARG_SRCS} ${ARG_DEPENDS} "${script}"
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Verilating ${name}" VERBATIM)
-  add_library(${name} STATIC "${all}")
+  add_library(${name} STATIC "${folder}/all.cpp")
   target_include_directories(${name} SYSTEM PUBLIC "${folder}")
   target_compile_options(${name} PRIVATE -w -O2)
   target_link_libraries(${name} PUBLIC verilated)

@@ -6,7 +6,7 @@ python rtl/npu/mutate.py --count 20 --only 'npu_(bf16|fp)_'
 A mutant is one operator of one line of a module, replaced; it is built with side 8 and small memories (about 15 s of a
 core each) and runs random programs against the models, in a process of its own, until one differs, an assertion of the
 RTL fails or it hangs. One in a module of both kinds may be noticed by either. Mutants that Verilator refuses are not
-counted. Ends with 0 when 9 of 10 are caught.
+counted, nor those of EQUIVALENT, which no test can tell from the processor. Ends with 0 when 9 of 10 are caught.
 """
 
 from __future__ import annotations
@@ -50,6 +50,20 @@ SKIPPED = re.compile(
 # Modules of one kind; the others are in both.
 INT8_FILES = {"npu_pe.sv", "npu_accumulate.sv", "npu_lane.sv", "npu_round_shift.sv", "npu_across.sv"}
 BF16_FILES = re.compile(r"npu_(bf16|fp)_")
+# Mutants that compute the same, by file, the line's code and the flip: why.
+SAME_CHOICE = "where both sides are equal, so are the values to choose from"
+EQUIVALENT = {
+    ("npu_lane.sv", "VopMax:  simple_d = a_q > b_q ? a_q : b_q;", " > "): SAME_CHOICE,
+    ("npu_lane.sv", "VopMin:  simple_d = a_q < b_q ? a_q : b_q;", " < "): SAME_CHOICE,
+    ("npu_lane.sv", "if (a_q > 127) entry_index = 8'h7f;", " > "): SAME_CHOICE,
+    ("npu_lane.sv", "if (a_q < -128) entry_index = 8'h80;", " < "): SAME_CHOICE,
+    ("npu_lane.sv", "if (total < 51'(scalars_i.lo)) clipped = scalars_i.lo;", " < "): SAME_CHOICE,
+    ("npu_lane.sv", "if (total > 51'(scalars_i.hi)) clipped = scalars_i.hi;", " > "): SAME_CHOICE,
+    ("npu_lane.sv", "if (scalars_i.lo > scalars_i.hi) clipped = scalars_i.hi;", " > "): SAME_CHOICE,
+    ("npu_across.sv", "return x > y ? x : y;", " > "): SAME_CHOICE,
+    ("npu_vector.sv", "if ($signed(written[i]) > 127) sp_data_o[i] = 8'h7f;", " > "): SAME_CHOICE,
+    ("npu_vector.sv", "if ($signed(written[i]) < -128) sp_data_o[i] = 8'h80;", " < "): SAME_CHOICE,
+}
 TIMEOUT = 300  # seconds that a mutant may take to build or to run
 
 
@@ -60,6 +74,12 @@ class Mutant:
     column: int
     old: str
     new: str
+    code: str  # of the line
+
+    @property
+    def equivalent(self) -> str:
+        """Why it computes the same, if it does."""
+        return EQUIVALENT.get((self.file, self.code, self.old), "")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: '{self.old.strip()}' becomes '{self.new.strip()}'"
@@ -90,14 +110,14 @@ def mutants(only: re.Pattern[str]) -> list[Mutant]:
                     # A reset value or a size, not a decision.
                     if "rst_ni" in code:
                         continue
-                    found.append(Mutant(file.name, number, match.start(), old, new))
+                    found.append(Mutant(file.name, number, match.start(), old, new, code.strip()))
     return found
 
 
-def run(*command: str | Path) -> bool | None:
+def run(*command: str | Path, folder: Path) -> bool | None:
     """Whether a command succeeds; None when it takes too long."""
     try:
-        return subprocess.run(command, capture_output=True, timeout=TIMEOUT).returncode == 0
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=TIMEOUT).returncode == 0
     except subprocess.TimeoutExpired:
         return None
 
@@ -120,11 +140,10 @@ def is_caught(mutant: Mutant, kind: str, folder: Path, build: Path, programs: in
         )
     commands = (build / f"rtl/npu/mutant_{kind}.txt").read_text(encoding="utf-8").splitlines()
     for template in commands:
-        command = template.replace("@SRC@", str(sources)).replace("@OUT@", str(folder)).split()
-        if not run(*command):
+        if not run(*template.replace("@OUT@", str(folder / "model")).split(), folder=sources):
             return None
     options = ("--side", "8", "--kind", kind, "--programs", str(programs), "--no-shrink")
-    return run(folder / "mutant", *options) is not True
+    return run(folder / "model" / "mutant", *options, folder=folder) is not True
 
 
 def main() -> int:
@@ -141,6 +160,9 @@ def main() -> int:
     for mutant in everywhere:
         if caught + len(missed) == arguments.count:
             break
+        if mutant.equivalent:
+            print(f"same    {mutant}: {mutant.equivalent}", flush=True)
+            continue
         for kind in kinds_of(mutant):
             with tempfile.TemporaryDirectory() as folder:
                 verdict = is_caught(mutant, kind, Path(folder), arguments.build, arguments.programs)
