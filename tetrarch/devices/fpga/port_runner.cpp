@@ -126,4 +126,13 @@ std::vector<uint64_t> PortRunner::read(int64_t unit, const void* buffer) {
   return elements;
 }
 
+void PortRunner::write(int64_t unit, void* buffer, const std::vector<uint64_t>& elements) {
+  reset(unit, buffer);
+  for (size_t at = 0; at < elements.size();) {
+    const size_t count = std::min(levels_.size(), elements.size() - at);
+    writeBlock(count, elements.data() + at);
+    at += count;
+  }
+}
+
 }  // namespace tetrarch::fpga

@@ -23,6 +23,8 @@ class PortRunner {
 
   // All beats of a unit, as an input would bring them.
   std::vector<uint64_t> read(int64_t unit, const void* buffer);
+  // As an output would bring them.
+  void write(int64_t unit, void* buffer, const std::vector<uint64_t>& elements);
 
  private:
   int64_t firstOf(int64_t unit) const;

@@ -1,0 +1,70 @@
+#include "tetrarch/devices/fpga/module.h"
+
+#include "tetrarch/abi/fpga_design.h"
+#include "tetrarch/devices/fpga/timing.h"
+
+namespace tetrarch::fpga {
+
+size_t Configurations::place(const Resources& uses) {
+  if (!checkFits(filled_ + uses, board_).ok()) {
+    ++last_;
+    filled_ = {};
+  }
+  filled_ = filled_ + uses;
+  return last_;
+}
+
+Status FpgaModule::add(const Board& board, Configurations& configurations, const Kernel& kernel) {
+  FpgaKernel& k = kernels_[kernel.symbol];
+  k.kernel = &kernel;
+  uint64_t units = 1;
+  for (const int64_t extent : kernel.units) units *= static_cast<uint64_t>(extent);
+  k.info = {.struct_size = sizeof(tet_kernel_info),
+            .units = units,
+            .granularity = 1,
+            .buffer_count = kernel.buffers};
+  TET_ASSIGN_OR_RETURN(const std::optional<Design> design, readDesign(kernel, board.part));
+  k.is_routed = design.has_value();
+  k.hz = design ? design->hz : kernel.estimated_hz > 0 ? kernel.estimated_hz : board.default_hz;
+  k.uses = design ? design->uses : kernel.estimate;
+  k.bitstream_bytes = design && design->bitstream_bytes > 0 ? design->bitstream_bytes : board.bitstream_bytes;
+  TET_RETURN_IF_ERROR(checkFits(k.uses, board));
+  k.configuration = configurations.place(k.uses);
+  if (!hasMachine(kernel)) {
+    TET_ASSIGN_OR_RETURN(const Timing timing,
+                         simulateTiming(kernel, std::vector<int64_t>(kernel.stages.size())));
+    k.cycles = timing.cycles;
+  }
+  for (const Port& port : kernel.ports) {
+    k.ports.emplace_back(kernel, port);
+    k.bytes_per_unit += k.ports.back().beats() * kernel.streams[port.stream].lanes * port.storage_bytes;
+  }
+  k.twin = std::make_unique<Twin>(kernel);
+  return {};
+}
+
+Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, Configurations& configurations,
+                                                     const std::string& name,
+                                                     std::span<const std::byte> bytes) {
+  auto module = std::make_unique<FpgaModule>();
+  auto program = readProgram(bytes);
+  if (!program) return propagate(program.error().withContext(name));
+  module->program_ = std::move(*program);
+  if (module->program_.part != board.part) {
+    return invalidArgument("{}: the code is for {} and this device is an {}", name, module->program_.part,
+                           board.part);
+  }
+  for (const Kernel& kernel : module->program_.kernels) {
+    if (Status status = module->add(board, configurations, kernel); !status.ok()) {
+      return propagate(status.withContext(fmt::format("{}: kernel {}", name, kernel.symbol)));
+    }
+  }
+  return module;
+}
+
+tet_kernel* FpgaModule::find(std::string_view symbol) {
+  const auto found = kernels_.find(symbol);
+  return found == kernels_.end() ? nullptr : &found->second;
+}
+
+}  // namespace tetrarch::fpga

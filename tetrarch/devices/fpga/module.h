@@ -1,0 +1,62 @@
+// A loaded blob of format "fpga": every kernel verified, its cycles, clock and place on the part known.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "tetrarch/abi/fpga_program.h"
+#include "tetrarch/devices/fpga/board.h"
+#include "tetrarch/devices/fpga/rtl_run.h"
+#include "tetrarch/devices/fpga/run.h"
+#include "tetrarch/devices/hosted/hosted.h"
+
+namespace tetrarch::fpga {
+
+struct FpgaKernel : tet_kernel {
+  const Kernel* kernel = nullptr;
+  std::optional<int64_t> cycles;  // of a unit; nothing where they depend on data
+  double hz = 0;
+  bool is_routed = false;  // the clock is what place and route found for exactly this kernel
+  Resources uses;
+  int64_t bitstream_bytes = 0;
+  int64_t bytes_per_unit = 0;  // through its ports
+  size_t configuration = 0;    // that holds it
+
+  // One unit at a time.
+  std::mutex mutex;
+  std::unique_ptr<Twin> twin;
+  std::unique_ptr<RtlUnit> rtl;  // made when first needed
+  std::vector<PortRunner> ports;
+};
+
+// Which kernels are on the part together: as they are loaded, one after the other, as long as they fit.
+class Configurations {
+ public:
+  explicit Configurations(const Board& board) : board_(board) {}
+  size_t place(const Resources& uses);
+
+ private:
+  const Board board_;
+  size_t last_ = 0;
+  Resources filled_;
+};
+
+class FpgaModule : public tet_module {
+ public:
+  // InvalidArgument for a blob that is not one or for another part, FailedPrecondition for a kernel that
+  // would wait for ever, ResourceExhausted for one that does not fit: each names the kernel.
+  static Result<std::unique_ptr<FpgaModule>> load(const Board& board, Configurations& configurations,
+                                                  const std::string& name, std::span<const std::byte> bytes);
+  tet_kernel* find(std::string_view symbol) override;
+
+ private:
+  Status add(const Board& board, Configurations& configurations, const Kernel& kernel);
+
+  Program program_;
+  std::map<std::string, FpgaKernel, std::less<>> kernels_;
+};
+
+}  // namespace tetrarch::fpga
