@@ -65,7 +65,7 @@ npu-full: build  ## a whole image of ResNet-50, int8, through the NPU's RTL (min
 	@python -m rtl.npu.full
 
 npu-proof: build  ## the NPU's long proof: PROGRAMS=5000 a configuration, MUTANTS=50; its last line counts what was found
-	@scripts/build.sh default npu_rtl_bf16_8 npu_rtl_bf16_16
+	@scripts/build.sh default npu_rtl_bf16_16
 	@python -m rtl.npu.proof --programs $(or $(PROGRAMS),5000) --mutants $(or $(MUTANTS),50)
 
 npu-gates: build setup-hw  ## LIBRARY=osu018: synthesise the NPU's parts and run their gates beside the RTL

@@ -94,72 +94,12 @@ def test_npu_computes_the_integer_graph(convolutions, samples, tmp_path):
 
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory):
-    """One block: masked attention of 3 heads, two layer norms, gelu; 23 tokens of 51 features, all sizes odd."""
-    random = np.random.default_rng(11)
-    heads, width, length = 3, 51, 23
-    weights = {name: random.normal(0, 0.15, (width, width)) for name in ("wq", "wk", "wv", "wo")}
-    weights |= {"w1": random.normal(0, 0.2, (width, 45)), "w2": random.normal(0, 0.2, (45, width))}
-    weights |= {f"b{name}": random.normal(0, 0.3, width) for name in "qkvo"}
-    weights |= {"g": random.normal(1, 0.2, width), "b": random.normal(0, 0.2, width)}
-    numbers = {"root": (width // heads) ** -0.5, "low": -1e9, "one": 1, "half": 0.5, "root2": 2**0.5}
-    weights |= {name: np.float32(number) for name, number in numbers.items()}
-    shape = {"split": np.array([1, length, heads, width // heads]), "join": np.array([1, length, width])}
-    node = helper.make_node
-    nodes = []
-    for part in "qkv":
-        nodes += [
-            node("MatMul", ["x", f"w{part}"], [f"{part}m"]),
-            node("Add", [f"{part}m", f"b{part}"], [f"{part}b"]),
-            node("Reshape", [f"{part}b", "split"], [f"{part}s"]),
-            node("Transpose", [f"{part}s"], [part], perm=[0, 2, 3, 1] if part == "k" else [0, 2, 1, 3]),
-        ]
-    nodes += [
-        node("Sub", ["one", "mask"], ["hidden"]),
-        node("Mul", ["hidden", "low"], ["bias"]),
-        node("MatMul", ["q", "k"], ["raw"]),
-        node("Mul", ["raw", "root"], ["scaled"]),
-        node("Add", ["scaled", "bias"], ["scores"]),
-        node("Softmax", ["scores"], ["p"], axis=-1),
-        node("MatMul", ["p", "v"], ["seen"]),
-        node("Transpose", ["seen"], ["tokens"], perm=[0, 2, 1, 3]),
-        node("Reshape", ["tokens", "join"], ["joined"]),
-        node("MatMul", ["joined", "wo"], ["om"]),
-        node("Add", ["om", "bo"], ["o"]),
-        node("Add", ["x", "o"], ["first"]),
-        node("LayerNormalization", ["first", "g", "b"], ["n"], axis=-1),
-        node("MatMul", ["n", "w1"], ["wide"]),
-        node("Div", ["wide", "root2"], ["narrower"]),
-        node("Erf", ["narrower"], ["erf"]),
-        node("Add", ["erf", "one"], ["twice"]),
-        node("Mul", ["wide", "twice"], ["doubled"]),
-        node("Mul", ["doubled", "half"], ["active"]),
-        node("MatMul", ["active", "w2"], ["narrow"]),
-        node("Add", ["n", "narrow"], ["second"]),
-        node("LayerNormalization", ["second", "g", "b"], ["last"], axis=-1),
-        node("MatMul", ["last", "wo"], ["y"]),
-    ]
-    return small_models.save(
-        tmp_path_factory.mktemp("quantised"),
-        "transformer",
-        nodes,
-        [("x", F32, [1, length, width]), ("mask", F32, [1, 1, 1, length])],
-        [("y", F32, [1, length, width])],
-        {name: array.astype(np.float32) for name, array in weights.items()} | shape,
-    )
-
-
-def tokens(count):
-    random = np.random.default_rng(12)
-    masks = (np.arange(23) < random.integers(3, 24, (count, 1))).astype(np.float32)
-    return [
-        {"x": random.normal(0, 1, (1, 23, 51)).astype(np.float32), "mask": mask[None, None, None]}
-        for mask in masks
-    ]
+    return small_models.transformer(tmp_path_factory.mktemp("quantised"))
 
 
 @pytest.mark.parametrize("device", ["cpu", "opencl"])
 def test_a_transformer_block_is_integers_throughout(transformer, device):
-    inputs = tokens(6)
+    inputs = small_models.tokens(6)
     given = {"quantize": "int8", "calibration": inputs[:4]}
     program = tetrarch.compile(transformer, devices=[device], measure=False, **given)
     reference = tetrarch.reference(transformer, **given)
@@ -172,7 +112,7 @@ def test_a_transformer_block_is_integers_throughout(transformer, device):
 
 
 def test_npu_computes_a_transformer_block(transformer, tmp_path):
-    inputs = tokens(6)
+    inputs = small_models.tokens(6)
     given = {"quantize": "int8", "calibration": inputs[:4]}
     place = places_with_npu(transformer, given)
     assert list(place.values()).count("npu") >= 11
@@ -187,7 +127,7 @@ def test_npu_computes_a_transformer_block(transformer, tmp_path):
 def test_nothing_of_a_transformer_block_is_left_in_floats(transformer, command, tmp_path):
     options = ["--quantize", "int8", "--stop-after", "quantize"]
     for name in ("x", "mask"):
-        np.save(tmp_path / f"{name}.npy", np.concatenate([sample[name] for sample in tokens(4)]))
+        np.save(tmp_path / f"{name}.npy", np.concatenate([sample[name] for sample in small_models.tokens(4)]))
         options += ["--calibrate", f"{name}={tmp_path / name}.npy"]
     graph = command("compile", transformer, *options).stdout
     assert graph.count('"softmax_int8"') == 1

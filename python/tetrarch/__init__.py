@@ -79,7 +79,8 @@ def compile(
         dims: sizes of named dimensions, as `{"batch": 8}`.
         shapes: whole shapes of inputs by name.
         values: inputs that become constants.
-        quantize: `"int8"` computes in 8-bit integers where it can; needs `calibration`.
+        quantize: `"int8"` computes in 8-bit integers where it can; needs `calibration`. `"bf16"` lets contractions
+            read bf16 and sum in f32; with `calibration` the error of each task is measured.
         calibration: samples of the inputs, each a dict of arrays by name; an array may hold several samples along its
             first dimension.
         measure: time the tasks on the devices; `False` plans from estimates.

@@ -9,7 +9,7 @@
 namespace tetrarch::npu {
 namespace {
 
-class NpuLibraries : public testing::TestWithParam<int64_t> {
+class NpuLibraries : public testing::TestWithParam<std::pair<Kind, int64_t>> {
  protected:
   void SetUp() override {
     auto table = openRtl(config_, TETRARCH_RTL_FOLDER);
@@ -33,7 +33,7 @@ class NpuLibraries : public testing::TestWithParam<int64_t> {
     return *Dram::make({{0, bytes.data(), bytes.size(), true}});
   }
 
-  const Config config_ = Config::standard(GetParam(), Kind::Int8);
+  const Config config_ = Config::standard(GetParam().second, GetParam().first);
   std::unique_ptr<RtlRunner> runner_;
 };
 
@@ -64,7 +64,9 @@ TEST_P(NpuLibraries, RunWindowsFromSnapshots) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sides, NpuLibraries, testing::Values(8, 16, 32));
+INSTANTIATE_TEST_SUITE_P(Configurations, NpuLibraries,
+                         testing::Values(std::pair(Kind::Int8, 8), std::pair(Kind::Int8, 16),
+                                         std::pair(Kind::Int8, 32), std::pair(Kind::Bf16, 8)));
 
 }  // namespace
 }  // namespace tetrarch::npu

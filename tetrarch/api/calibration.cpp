@@ -92,10 +92,11 @@ Result<std::vector<std::vector<Tensor>>> samplesOf(const std::vector<CalibratedI
 Status checkQuantisation(const Quantisation& quantisation) {
   if (quantisation.type.empty()) {
     if (quantisation.calibration.empty()) return {};
-    return invalidArgument("calibration inputs are given, but no quantisation is asked for (int8)");
+    return invalidArgument("calibration inputs are given, but no quantisation is asked for (int8 or bf16)");
   }
+  if (quantisation.type == "bf16") return {};
   if (quantisation.type != "int8")
-    return invalidArgument("'{}' is no quantisation; int8 is the only one", quantisation.type);
+    return invalidArgument("'{}' is no quantisation; there are int8 and bf16", quantisation.type);
   if (!quantisation.calibration.empty()) return {};
   return invalidArgument("quantisation to int8 needs calibration inputs: at least one sample of each input");
 }

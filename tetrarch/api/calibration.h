@@ -17,14 +17,13 @@ struct CalibratedInput {
   Shape shape;
 };
 
-// How a model is to be quantised, as CompileOptions has it.
+// How a model is to be computed in narrower numbers, as CompileOptions has it.
 struct Quantisation {
-  std::string type;  // "" or "int8"
+  std::string type;  // "", "int8" or "bf16"
   std::vector<std::map<std::string, Tensor>> calibration;
 };
 
-// InvalidArgument when the type is unknown, or calibration inputs are there without it or the other way
-// round.
+// InvalidArgument when the type is unknown, or calibration inputs are there without it, or int8 without them.
 Status checkQuantisation(const Quantisation& quantisation);
 
 // All samples, one tensor an input in each. A given tensor is one sample of the input's shape, or several

@@ -57,7 +57,8 @@ TEST(Calibration, SaysWhatIsWrong) {
 TEST(Calibration, GoesWithQuantisation) {
   EXPECT_TRUE(checkQuantisation({}).ok());
   EXPECT_TRUE(checkQuantisation({"int8", {{}}}).ok());
-  EXPECT_EQ(checkQuantisation({"int4", {{}}}).message(), "'int4' is no quantisation; int8 is the only one");
+  EXPECT_EQ(checkQuantisation({"int4", {{}}}).message(),
+            "'int4' is no quantisation; there are int8 and bf16");
   EXPECT_FALSE(checkQuantisation({"int8", {}}).ok());
   EXPECT_FALSE(checkQuantisation({"", {{}}}).ok());
 }

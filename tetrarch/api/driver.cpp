@@ -71,7 +71,8 @@ Status runStages(mlir::ModuleOp graph, const DriverOptions& options, std::string
   pipeline.stop_after = stop_after;
   pipeline.frees_constants = true;  // the driver has one graph a context
   compile::Calibration calibration;
-  if (!options.quantisation.type.empty()) {
+  pipeline.bf16 = options.quantisation.type == "bf16";
+  if (!options.quantisation.calibration.empty()) {
     TET_ASSIGN_OR_RETURN(calibration.samples, calibrationSamples(inputsOf(graph), options.quantisation));
     pipeline.calibration = &calibration;
   }

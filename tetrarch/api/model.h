@@ -59,7 +59,8 @@ struct CompileOptions {
   std::map<std::string, int64_t> dims;   // sizes of named dimensions; others are bound by each call's tensors
   std::map<std::string, Tensor> values;  // inputs that become constants
   std::map<std::string, std::vector<int64_t>> shapes;  // whole shapes of inputs
-  std::string quantize;  // "int8": to 8-bit integers; ranges come from `calibration`
+  // "int8": to 8-bit integers, with ranges from `calibration`. "bf16": what contractions read.
+  std::string quantize;
   // Samples of the inputs by name, each tensor one sample or several along its first dimension.
   std::vector<std::map<std::string, Tensor>> calibration;
   bool measure = true;  // false: plan from estimates, nothing is timed

@@ -25,6 +25,15 @@ def QuantizePass : Pass<"tet-quantize", "mlir::ModuleOp"> {
   let dependentDialects = ["tetrarch::tet::TetDialect"];
 }
 
+def BfloatPass : Pass<"tet-bfloat", "mlir::ModuleOp"> {
+  let summary = "Contractions of f32 read bf16 and sum in f32";
+  let description = [{
+    A part of the quantize stage when bf16 is asked for. Constants are rounded here, other operands by a convert behind
+    what makes them, which fusion takes into that task.
+  }];
+  let dependentDialects = ["tetrarch::tet::TetDialect"];
+}
+
 def LayoutPass : Pass<"tet-layout", "mlir::ModuleOp"> {
   let summary = "Convolutions and pools channels-last, transposes moved until they cancel";
   let dependentDialects = ["tetrarch::tet::TetDialect"];

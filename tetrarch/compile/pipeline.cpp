@@ -24,7 +24,9 @@ constexpr Stage kStages[] = {
     {"import", nullptr},
     // No composites; constants computed; normalisation folded into weights; contractions in canonical form.
     {"rewrite", createRewritePass},
-    // Integer arithmetic where the graph is quantised, as composites (graph/quantized.h).
+    // Integer arithmetic where the graph is quantised, as composites (graph/quantized.h); contractions of
+    // bf16
+    // if those are asked for.
     {"quantize", createQuantizePass},
     // Convolutions and pools channels-last; only the transposes that could not be cancelled remain.
     {"layout", createLayoutPass},
@@ -48,13 +50,17 @@ Status runStage(const Stage& stage, mlir::ModuleOp module) {
   return internalError("stage {} failed: {}", stage.name, problem.empty() ? "no reason given" : problem);
 }
 
-// The quantize stage of a float graph: what it observes before, and measures after.
-Status runQuantization(const Stage& stage, mlir::ModuleOp module, Calibration& calibration) {
-  numberReferences(module);
-  const mlir::OwningOpRef<mlir::ModuleOp> reference(module.clone());
-  TET_RETURN_IF_ERROR(observeRanges(module, calibration));
+// The quantize stage: what it observes before, and measures after.
+Status runQuantization(const Stage& stage, mlir::ModuleOp module, const PipelineOptions& options) {
+  mlir::OwningOpRef<mlir::ModuleOp> reference;
+  if (options.calibration) {
+    numberReferences(module);
+    reference = module.clone();
+    if (!options.bf16) TET_RETURN_IF_ERROR(observeRanges(module, *options.calibration));
+  }
   TET_RETURN_IF_ERROR(runStage(stage, module));
-  return measureErrors(*reference, module, calibration);
+  if (options.bf16) TET_RETURN_IF_ERROR(runStage({"bf16", createBfloatPass}, module));
+  return options.calibration ? measureErrors(*reference, module, *options.calibration) : Status();
 }
 
 }  // namespace
@@ -73,8 +79,8 @@ Status runPipeline(mlir::ModuleOp module, const PipelineOptions& options) {
   }
   for (const Stage& stage : kStages) {
     const auto begin = std::chrono::steady_clock::now();
-    if (options.calibration && stage.name == "quantize") {
-      TET_RETURN_IF_ERROR(runQuantization(stage, module, *options.calibration));
+    if (stage.name == "quantize") {
+      TET_RETURN_IF_ERROR(runQuantization(stage, module, options));
     } else if (stage.pass) {
       TET_RETURN_IF_ERROR(runStage(stage, module));
     }

@@ -18,8 +18,11 @@ struct Calibration;  // quantize/calibrate.h
 
 struct PipelineOptions {
   std::string_view stop_after = "tasks";  // a name of stageNames()
-  // Not null: the graph is quantised to 8 bits from its samples, and its errors are filled in.
+  // Not null: the graph is made narrower, and its errors are measured on the samples and filled in: quantised
+  // to 8 bits, with ranges from the samples, or
   Calibration* calibration = nullptr;
+  // … contractions of f32 read bf16, which needs no samples.
+  bool bf16 = false;
   // No other module of the context shares constants with this one: those that a stage leaves unused are
   // freed.
   bool frees_constants = false;

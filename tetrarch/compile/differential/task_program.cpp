@@ -1,7 +1,6 @@
 #include "tetrarch/compile/differential/task_program.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "tetrarch/compile/pipeline.h"
 #include "tetrarch/graph/constants.h"
 #include "tetrarch/graph/tet.h"
 #include "tetrarch/graph/types.h"
@@ -32,10 +31,11 @@ Status runTask(tet::TaskOp op, size_t number, Values& values, TaskProgram::RunTa
 
 }  // namespace
 
-Result<TaskProgram> TaskProgram::make(mlir::OwningOpRef<mlir::ModuleOp> graph) {
+Result<TaskProgram> TaskProgram::make(mlir::OwningOpRef<mlir::ModuleOp> graph,
+                                      const PipelineOptions& options) {
   TaskProgram program;
   program.module_ = std::move(graph);
-  TET_RETURN_IF_ERROR(runPipeline(*program.module_));
+  TET_RETURN_IF_ERROR(runPipeline(*program.module_, options));
   program.module_->walk([&](tet::TaskOp op) {
     mlir::Block& block = op.getBody().front();
     program.tasks_.push_back({op.getName().str(), &block, taskHash(block)});

@@ -7,13 +7,15 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "tetrarch/base/tensor.h"
 #include "tetrarch/compile/code_generator.h"
+#include "tetrarch/compile/pipeline.h"
 
 namespace tetrarch::compile {
 
 class TaskProgram {
  public:
   // Runs the whole pipeline on the graph. Internal, with the pass's words, when that fails.
-  static Result<TaskProgram> make(mlir::OwningOpRef<mlir::ModuleOp> graph);
+  static Result<TaskProgram> make(mlir::OwningOpRef<mlir::ModuleOp> graph,
+                                  const PipelineOptions& options = {});
 
   // In the order in which run() needs them. Their blocks live as long as the program.
   const std::vector<Task>& tasks() const { return tasks_; }

@@ -91,7 +91,9 @@ void ModelOptions::add(CLI::App& app) {
   app.add_option("--dim", dims, "size of a named dimension, as batch=8; may be repeated");
   app.add_option("--shape", shapes, "whole shape of an input, as image=1,3,224,224; may be repeated");
   app.add_option("--value", values, "an input that becomes a constant, as sizes=sizes.npy; may be repeated");
-  app.add_option("--quantize", quantize, "compute in 8-bit integers: int8; needs --calibrate");
+  app.add_option(
+      "--quantize", quantize,
+      "compute in narrower numbers: int8, which needs --calibrate, or bf16, whose error it measures");
   app.add_option("--calibrate", calibrate,
                  "samples of an input, along its first dimension, as image=images.npy; one for each input");
   app.add_option("--profile", profile,

@@ -66,6 +66,7 @@ class Emitter {
   void finish(const Tile& tile, int64_t panel, int64_t sums);
   int64_t round(const Tile& tile, int64_t panel, int64_t sums);
   int64_t loadOther(const Tile& tile, int64_t panel);
+  int64_t computeProgram(const Tile& tile, int64_t panel, int64_t sums);
   void store(const Tile& tile, int64_t panel, int64_t row);
 
   int64_t columnsOf(int64_t panel) const { return std::min(side_, c_.columns - panel * side_); }
@@ -76,7 +77,13 @@ class Emitter {
   int64_t weightSlot(int64_t piece) const {
     return weights_ + piece % plan_.weight_slots * plan_.piece_blocks * c_.taps() * side_;
   }
+  int64_t rowBytes() const { return side_ * c_.element; }
   int64_t piecesOfTile() const { return plan_.panels * plan_.pieces; }
+
+  bool makesBytes() const {
+    return c_.epilogue.kind == Epilogue::Kind::Requantize ||
+           c_.epilogue.kind == Epilogue::Kind::RequantizeAdd;
+  }
 
   const Config config_;
   const int64_t side_;
@@ -95,6 +102,9 @@ class Emitter {
   std::vector<int64_t> in_slot_;                  // address of the piece that each slot of weights holds
   int64_t parameters_loaded_ = kNothing;          // their address
   int64_t padded_plane_ = kNothing, padded_ = 0;  // lines of that plane in the workspace
+
+  VectorPlan program_plan_;
+  std::optional<SumsProgram> program_;
 };
 
 // ---- places -----------------------------------------------------------------------------------------------
@@ -110,7 +120,7 @@ Status Emitter::allocate() {
     return row.value_or(0);
   };
   inputs_ = take(plan_.input_slots * plan_.inputRows());
-  if (e.kind != Epilogue::Kind::Sums) outputs_ = Ring(take(kTileSlots * tile), tile, kTileSlots);
+  if (makesBytes()) outputs_ = Ring(take(kTileSlots * tile), tile, kTileSlots);
   if (e.kind == Epilogue::Kind::RequantizeAdd) others_ = Ring(take(kTileSlots * tile), tile, kTileSlots);
   if (e.table) {
     table_ = take(config_.tableRows() + 2 * tile);
@@ -121,13 +131,19 @@ Status Emitter::allocate() {
     lines_ = take(2 * half + 1);
     line_ring_ = Ring(lines_ + 1, half, 2);
   }
+  const int64_t program = plan_.program ? take(plan_.program->scratchpadRows()) : 0;
   weights_ = take(plan_.weight_slots * plan_.piece_blocks * c_.taps() * side_);
   if (!fits) return internalError("a contraction's plan does not fit into the scratchpad");
   in_slot_.assign(plan_.weight_slots, kNothing);
   const int64_t bank = banks_.accumulatorBankRows();
-  sums_ = Ring(accAddress(0), bank, kAccBanks - 1);
+  sums_ = Ring(accAddress(0), bank, kAccBanks - (plan_.program ? kProgramBanks : 1));
   parameters_ = bank * (kAccBanks - 1);
   all_parameters_ = 2 * plan_.panels <= bank;
+  if (plan_.program) {
+    program_plan_ = relocated(*plan_.program, program);
+    program_.emplace(config_, program_plan_,
+                     VectorAddresses{.operands = e.operands, .results = {}, .constants = e.constants}, out_);
+  }
   return {};
 }
 
@@ -176,8 +192,8 @@ void Emitter::loadInput(const Tile& tile, int64_t slot, int64_t block) {
   if (y.isEmpty() || x.isEmpty()) return;
   const Loop loops[] = {{x.end - x.begin, 1, c_.input_w}, {y.end - y.begin, plan_.inputPixels(), c_.input_h}};
   out_.load(slot + block * plan_.blockRows() + (y.begin - y.first) * plan_.inputPixels() + x.begin - x.first,
-            channelsOf(block), tile.input + y.begin * c_.input_h + x.begin * c_.input_w + block * side_,
-            loops);
+            channelsOf(block) * c_.element,
+            tile.input + y.begin * c_.input_h + x.begin * c_.input_w + block * rowBytes(), loops);
 }
 
 void Emitter::fillBorders(const Tile& tile, int64_t slot) {
@@ -186,7 +202,7 @@ void Emitter::fillBorders(const Tile& tile, int64_t slot) {
   const auto fill = [&](int64_t line0, int64_t lines, int64_t pixel0, int64_t pixels) {
     if (lines <= 0 || pixels <= 0) return;
     const Loop loops[] = {{pixels, 1, 0}, {lines, line, 0}, {plan_.blocks, plan_.blockRows(), 0}};
-    out_.fill(slot + line0 * line + pixel0, side_, c_.padding, loops);
+    out_.fill(slot + line0 * line + pixel0, rowBytes(), c_.padding, loops);
   };
   const int64_t above = y.begin - y.first, left = x.begin - x.first;
   fill(0, above, 0, x.count);
@@ -201,24 +217,25 @@ void Emitter::padLines(const Tile& tile, int64_t end) {
   if (padded_plane_ != tile.plane) {
     padded_plane_ = tile.plane;
     padded_ = windowOf(c_.h, tile.y0, tile.y1).begin;
-    out_.fill(lines_, side_, c_.padding, {});
+    out_.fill(lines_, rowBytes(), c_.padding, {});
   }
-  const int64_t bytes = s.w.in * s.channels, whole = bytes / side_, tail = bytes % side_;
+  const int64_t row_bytes = rowBytes(), pixel = s.channels * s.element;
+  const int64_t whole = s.w.in * pixel / row_bytes, tail = s.w.in * pixel % row_bytes;
   const int64_t line_rows = whole + (tail > 0), most = line_ring_.slotRows() / line_rows;
   while (padded_ < end) {
     const int64_t count = std::min(most, end - padded_), row = line_ring_.next();
     const int64_t from = tile.source + padded_ * s.input_h;
-    const int64_t to = tile.input + padded_ * c_.input_h + s.w.low * s.channels;
+    const int64_t to = tile.input + padded_ * c_.input_h + s.w.low * pixel;
     if (whole > 0) {
-      const Loop in[] = {{whole, 1, side_}, {count, line_rows, s.input_h}};
-      const Loop out[] = {{whole, 1, side_}, {count, line_rows, c_.input_h}};
-      out_.load(row, side_, from, in);
-      out_.store(row, side_, to, out);
+      const Loop in[] = {{whole, 1, row_bytes}, {count, line_rows, s.input_h}};
+      const Loop out[] = {{whole, 1, row_bytes}, {count, line_rows, c_.input_h}};
+      out_.load(row, row_bytes, from, in);
+      out_.store(row, row_bytes, to, out);
     }
     if (tail > 0) {
       const Loop in[] = {{count, line_rows, s.input_h}}, out[] = {{count, line_rows, c_.input_h}};
-      out_.load(row + whole, tail, from + whole * side_, in);
-      out_.store(row + whole, tail, to + whole * side_, out);
+      out_.load(row + whole, tail, from + whole * row_bytes, in);
+      out_.store(row + whole, tail, to + whole * row_bytes, out);
     }
     padSides(tile, padded_, count);
     padded_ += count;
@@ -229,14 +246,15 @@ void Emitter::padSides(const Tile& tile, int64_t first, int64_t count) {
   const Contraction& s = plan_.source;
   const int64_t begin = tile.input + first * c_.input_h;
   const auto pad = [&](int64_t from, int64_t to) {
-    for (; from < to; from += side_) {
+    for (; from < to; from += rowBytes()) {
       const Loop loops[] = {{count, 0, c_.input_h}};
-      out_.store(lines_, std::min(side_, to - from), begin + from, loops);
+      out_.store(lines_, std::min(rowBytes(), to - from), begin + from, loops);
     }
   };
-  const int64_t left = s.w.low * s.channels, right = left + s.w.in * s.channels;
+  const int64_t pixel = s.channels * s.element;
+  const int64_t left = s.w.low * pixel, right = left + s.w.in * pixel;
   pad(0, left);
-  pad(right, s.w.span(s.w.out) * s.channels);
+  pad(right, s.w.span(s.w.out) * pixel);
 }
 
 // ---- weights and parameters -------------------------------------------------------------------------------
@@ -264,7 +282,8 @@ void Emitter::loadWeights(int64_t address, int64_t slot, int64_t piece, int64_t 
                           {c_.w.taps, side_, c_.weight_tap_w},
                           {c_.h.taps, side_ * c_.w.taps, c_.weight_tap_h},
                           {count, side_ * c_.taps(), side_ * c_.weight_channel}};
-    out_.load(slot + at * side_ * c_.taps(), columns, address + at * side_ * c_.weight_channel, loops);
+    out_.load(slot + at * side_ * c_.taps(), columns * c_.element, address + at * side_ * c_.weight_channel,
+              loops);
   };
   if (whole > 0) load(0, side_, whole);
   if (tail > 0) load(whole, tail, 1);
@@ -342,8 +361,23 @@ void Emitter::multiply(int64_t index, const Tile& tile, int64_t panel, int64_t s
 }
 
 void Emitter::finish(const Tile& tile, int64_t panel, int64_t sums) {
+  if (program_) return store(tile, panel, computeProgram(tile, panel, sums));
   loadParameters(tile);
-  store(tile, panel, c_.epilogue.kind == Epilogue::Kind::Sums ? sums : round(tile, panel, sums));
+  store(tile, panel, makesBytes() ? round(tile, panel, sums) : sums);
+}
+
+int64_t Emitter::computeProgram(const Tile& tile, int64_t panel, int64_t sums) {
+  const int64_t element = c_.outputElementBytes();
+  const int64_t first = (tile.output - c_.epilogue.result) / element + panel * side_;
+  program_->setColumns(tile.parameters);
+  return program_->compute(
+      {.sums = sums, .rows = tile.rows(), .tile = panel}, [&](int operand, int64_t local, int64_t bytes) {
+        const int64_t w = c_.output_w / element * bytes;
+        const int64_t h = c_.output_h / element * bytes;
+        const Loop loops[] = {{tile.pixels(), 1, w}, {tile.lines(), tile.pixels(), h}};
+        out_.load(local, columnsOf(panel) * bytes,
+                  c_.epilogue.operands[operand] + first * bytes + tile.y0 * h + tile.x0 * w, loops);
+      });
 }
 
 // The row of the tile's bytes.

@@ -7,6 +7,7 @@
 
 #include "tetrarch/compile/target/npu/regions.h"
 #include "tetrarch/compile/target/npu/stream.h"
+#include "tetrarch/compile/target/npu/vector_emit.h"
 
 namespace tetrarch::npu {
 
@@ -20,16 +21,22 @@ struct Axis {
   int64_t span(int64_t outs) const { return (outs - 1) * stride + (taps - 1) * dilation + 1; }
 };
 
-// What becomes of a sum. All but the raw sums end as bytes.
+// What becomes of a sum. All but the raw sums end as bytes, or (Program, of the bf16 kind alone) as what a
+// vector program makes of them.
 struct Epilogue {
-  enum class Kind { Sums, Requantize, RequantizeAdd };
+  enum class Kind { Sums, Requantize, RequantizeAdd, Program };
   Kind kind = Kind::Sums;
-  // Rows in DRAM: two for each S columns, biases and multipliers | shifts << 16, 4 S bytes each.
+  // Rows in DRAM: two for each S columns, biases and multipliers | shifts << 16, 4 S bytes each. Of a Program
+  // the first column of what it reads by column.
   int64_t parameters = 0;
   int64_t zero_point = 0, low = -128, high = 127;
   // RequantizeAdd: bytes laid out like the output, at this address.
   int64_t other = 0, other_zero_point = 0, other_multiplier = 0, other_shift = 0;
   std::optional<int64_t> table;  // address of 256 16-bit entries: each byte is looked up at the end
+
+  VectorProgram program;              // one result; its sums are an Input of kSumsBuffer
+  std::vector<int64_t> operands;      // its addresses; tensors read by element are laid out like the result
+  int64_t constants = 0, result = 0;  // addresses: its constantsOf(), the whole result
 };
 
 // A loop around the planes: images, groups, batches. Strides in bytes of each tensor (of the other operand of
@@ -41,7 +48,8 @@ struct OuterLoop {
 // Addresses and strides in bytes.
 struct Contraction {
   Axis h, w;
-  int64_t channels = 1;  // bytes side by side for each tap
+  int64_t element = 1;   // bytes of an input and of a weight
+  int64_t channels = 1;  // inputs side by side for each tap
   int64_t columns = 1;   // of the output
   int64_t padding = 0;   // the value
 
@@ -57,13 +65,18 @@ struct Contraction {
 
   int64_t taps() const { return h.taps * w.taps; }
   int64_t outerCount() const;
-  int64_t outputElementBytes() const { return epilogue.kind == Epilogue::Kind::Sums ? 4 : 1; }
+  int64_t outputElementBytes() const {
+    if (epilogue.kind == Epilogue::Kind::Program) return epilogue.program.results.front().bytes;
+    return epilogue.kind == Epilogue::Kind::Sums ? 4 : 1;
+  }
   // Multiplications that the result needs; those with padding count.
   int64_t multiplications() const;
 };
 
 // Slots for outputs on their way to DRAM, and for the other operands of RequantizeAdd.
 inline constexpr int64_t kTileSlots = 4;
+// Banks of the accumulator memory that a Program has for itself: the others hold sums.
+inline constexpr int64_t kProgramBanks = kAccBanks / 2;
 
 // How a contraction is cut. Tiles of `lines` x `pixels` outputs; their inputs lie in the scratchpad a block
 // of S channels after the other.
@@ -77,6 +90,7 @@ struct ContractionPlan {
   int64_t piece_blocks = 1;  // blocks of weights that are loaded together
   int64_t pieces = 1;        // of a panel
   int64_t input_slots = 2, weight_slots = 2;
+  std::optional<VectorPlan> program;  // of the epilogue
 
   int64_t inputLines() const { return work.h.span(lines); }
   int64_t inputPixels() const { return work.w.span(pixels); }

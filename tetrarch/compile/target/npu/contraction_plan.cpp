@@ -34,12 +34,12 @@ void foldStride(Axis& axis, int64_t& input_stride) {
 // The taps along w of neighbouring pixels are neighbours in memory: w.taps * channels bytes are one long row
 // of channels, if weights agree and padding lies in memory.
 std::optional<Contraction> tapsAsChannels(const Contraction& c) {
-  const bool is_dense = c.input_w == c.channels && c.w.dilation == 1 && c.w.taps > 1 &&
+  const bool is_dense = c.input_w == c.channels * c.element && c.w.dilation == 1 && c.w.taps > 1 &&
                         c.weight_tap_w == c.channels * c.weight_channel;
   if (!is_dense) return std::nullopt;
   Contraction rows = c;
   rows.channels = c.w.taps * c.channels;
-  rows.input_w = c.w.stride * c.channels;
+  rows.input_w = c.w.stride * c.channels * c.element;
   rows.w = {.out = c.w.out, .in = c.w.out};
   return rows;
 }
@@ -77,7 +77,9 @@ int64_t roomForWeights(const Config& config, const ContractionPlan& plan) {
   bool fits = true;
   const auto take = [&](int64_t rows) { fits = fits && banks.scratchpad(rows).has_value(); };
   take(plan.input_slots * plan.inputRows());
-  if (e.kind != Epilogue::Kind::Sums) take(kTileSlots * tile);
+  const bool makes_bytes = e.kind == Epilogue::Kind::Requantize || e.kind == Epilogue::Kind::RequantizeAdd;
+  if (makes_bytes) take(kTileSlots * tile);
+  if (plan.program) take(plan.program->scratchpadRows());
   if (e.kind == Epilogue::Kind::RequantizeAdd) take(kTileSlots * tile);
   if (e.table) take(std::max(config.tableRows(), int64_t{1}) + 2 * tile);
   if (plan.pads_lines) take(banks.scratchpadBankRows() + 1);
@@ -98,7 +100,8 @@ bool chooseWeights(const Config& config, ContractionPlan& plan) {
 void padInWorkspace(ContractionPlan& plan) {
   Contraction& c = plan.work;
   c.input = plan.source.workspace;
-  c.input_h = ceilDiv(plan.source.w.span(c.w.out) * plan.source.channels, kLineAlignment) * kLineAlignment;
+  const int64_t line = plan.source.w.span(c.w.out) * plan.source.channels * c.element;
+  c.input_h = ceilDiv(line, kLineAlignment) * kLineAlignment;
   int64_t plane = plan.source.h.in * c.input_h;
   for (OuterLoop& loop : std::views::reverse(c.outer)) {
     loop.input = plane;
@@ -116,6 +119,17 @@ void seeTapsAsChannels(const Config& config, ContractionPlan& plan) {
   plan.work = *rows;
   plan.pads_lines = pads;
   if (pads) padInWorkspace(plan);
+}
+
+// Nothing when it does not fit beside a tile of this size, an error when it never will.
+Status planProgram(const Config& config, ContractionPlan& plan) {
+  plan.program.reset();
+  const Epilogue& e = plan.work.epilogue;
+  if (e.kind != Epilogue::Kind::Program) return {};
+  const int64_t first = config.acc_rows / kAccBanks * (kAccBanks - kProgramBanks);
+  auto program = planOnSums(config, e.program, plan.lines * plan.pixels, first);
+  if (program) plan.program = std::move(*program);
+  return program || plan.lines * plan.pixels > 1 ? Status() : Status(program.error());
 }
 
 }  // namespace
@@ -143,9 +157,11 @@ Result<ContractionPlan> planContraction(const Config& config, const Contraction&
   plan.panels = ceilDiv(plan.work.columns, config.side);
   chooseTile(config, plan);
   while (true) {
+    TET_RETURN_IF_ERROR(planProgram(config, plan));
     plan.input_slots = plan.tiles() > 1 ? 2 : 1;
-    if (plan.work.w.stride <= kMaxPixelStride && plan.inputPixels() * plan.work.h.stride <= kMaxLineStride &&
-        chooseWeights(config, plan)) {
+    const bool has_program = contraction.epilogue.kind != Epilogue::Kind::Program || plan.program;
+    if (has_program && plan.work.w.stride <= kMaxPixelStride &&
+        plan.inputPixels() * plan.work.h.stride <= kMaxLineStride && chooseWeights(config, plan)) {
       return plan;
     }
     if (plan.lines * plan.pixels == 1) break;

@@ -5,21 +5,21 @@
 namespace tetrarch::npu {
 
 std::vector<Movement> cutRows(const Config& config, const Movement& movement) {
-  const int64_t whole = movement.bytes / config.side, tail = movement.bytes % config.side;
+  const int64_t row = config.spRowBytes(), whole = movement.bytes / row, tail = movement.bytes % row;
   Movement base = movement;
   std::erase_if(base.loops, [](const MovementLoop& loop) { return loop.count == 1; });
   std::ranges::sort(base.loops, std::ranges::greater(), &MovementLoop::to);
   std::vector<Movement> rows;
   if (whole > 0) {
     Movement& part = rows.emplace_back(base);
-    part.bytes = config.side;
-    if (whole > 1) part.loops.push_back({whole, config.side, config.side});
+    part.bytes = row;
+    if (whole > 1) part.loops.push_back({whole, row, row});
   }
   if (tail > 0) {
     Movement& part = rows.emplace_back(base);
     part.bytes = tail;
-    part.from += whole * config.side;
-    part.to += whole * config.side;
+    part.from += whole * row;
+    part.to += whole * row;
   }
   return rows;
 }

@@ -14,14 +14,14 @@ struct MovementLoop {
 
 // For all loops `bytes` bytes, from one address to another or all of one value.
 struct Movement {
-  int64_t bytes = 1;  // at most S
+  int64_t bytes = 1;  // at most those of a scratchpad row
   int64_t from = 0, to = 0;
   std::vector<MovementLoop> loops;  // outermost first
   std::optional<int64_t> value;
 };
 
-// The same with rows of S bytes: `bytes` may be any number that lies together on both sides. Loops are put
-// in the order in which the result lies.
+// The same with rows of the scratchpad: `bytes` may be any number that lies together on both sides. Loops are
+// put in the order in which the result lies.
 std::vector<Movement> cutRows(const Config& config, const Movement& movement);
 
 // A movement a piece of the chip at a time. What pieces write does not overlap.

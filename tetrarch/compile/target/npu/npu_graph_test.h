@@ -57,20 +57,25 @@ class NpuGraphTest : public testing::Test {
     const std::vector<Tensor> expected = tet::interpret(*graph, tensors).value();
     auto program = TaskProgram::make(std::move(graph));
     ASSERT_TRUE(program) << program.error().message();
-    auto device = PluginRunner::open(TETRARCH_NPU_PLUGIN, options);
-    ASSERT_TRUE(device) << device.error().message();
-    const auto generator = findCodeGenerator("npu")->forFeatures(features);
-    auto run = [&](size_t i, std::vector<Tensor>& operands, std::vector<Tensor>& results) -> Status {
-      Task task = program->tasks()[i];
-      for (const Tensor& tensor : operands)
-        task.constants.push_back({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
-      TET_ASSIGN_OR_RETURN(auto blobs, generator->compile({&task, 1}, {}));
-      return device->run(blobs.front(), 0, operands, results, 2);
-    };
-    const auto actual = program->run(tensors, run);
+    const auto actual = runOnNpu(*program, tensors, features, options);
     ASSERT_TRUE(actual) << actual.error().message();
     for (int64_t e = 0; e < expected[0].count(); ++e)
       ASSERT_EQ(actual->front().getInt(e), expected[0].getInt(e)) << "element " << e;
+  }
+
+  // Every task on a device of the options.
+  static Result<std::vector<Tensor>> runOnNpu(const TaskProgram& program, const std::vector<Tensor>& inputs,
+                                              const char* features, const char* options) {
+    TET_ASSIGN_OR_RETURN(auto device, PluginRunner::open(TETRARCH_NPU_PLUGIN, options));
+    const auto generator = findCodeGenerator("npu")->forFeatures(features);
+    auto run = [&](size_t i, std::vector<Tensor>& operands, std::vector<Tensor>& results) -> Status {
+      Task task = program.tasks()[i];
+      for (const Tensor& tensor : operands)
+        task.constants.push_back({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
+      TET_ASSIGN_OR_RETURN(auto blobs, generator->compile({&task, 1}, {}));
+      return device.run(blobs.front(), 0, operands, results, 2);
+    };
+    return program.run(inputs, run);
   }
 
   Value table(Builder& b, const Tensor& numbers) { return tet::makeConstant(b, b.getLoc(), numbers); }

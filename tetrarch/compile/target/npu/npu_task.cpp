@@ -16,14 +16,15 @@ uint64_t bytesOf(mlir::Value value) {
   return static_cast<uint64_t>(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
 }
 
-// The first tensor whose elements no instruction reads or writes; null when there is none.
-mlir::Type foreignType(mlir::Block& block) {
+// The first tensor whose elements no instruction of this kind reads or writes; null when there is none.
+mlir::Type foreignType(mlir::Block& block, Kind kind) {
   std::vector<mlir::Value> tensors(block.getArguments().begin(), block.getArguments().end());
   const mlir::ValueRange results = block.getTerminator()->getOperands();
   tensors.insert(tensors.end(), results.begin(), results.end());
   for (mlir::Value tensor : tensors) {
     const mlir::Type element = mlir::cast<mlir::RankedTensorType>(tensor.getType()).getElementType();
-    if (!element.isInteger()) return element;
+    const bool is_known = kind == Kind::Int8 ? element.isInteger() : element.isF32() || element.isBF16();
+    if (!is_known) return element;
   }
   return {};
 }
@@ -94,14 +95,13 @@ Result<std::unique_ptr<TaskEmitter>> readTask(const compile::Task& task, const C
 #include "tetrarch/compile/target/npu/kinds.def"
 #undef NPU_TASK_KIND
   };
-  if (config.kind != Kind::Int8) return propagate(unimplemented("no code is written for the bf16 kind yet"));
   for (TaskReader reader : kReaders) {
     TET_ASSIGN_OR_RETURN(auto emitter, reader(task, config, memory));
     if (emitter) return emitter;
   }
-  if (mlir::Type type = foreignType(*task.block)) {
-    return propagate(
-        unimplemented("it has tensors of {}, and the processor computes with integers", nameOf(type)));
+  if (mlir::Type type = foreignType(*task.block, config.kind)) {
+    return propagate(unimplemented("it has tensors of {}, and the processor computes with {}", nameOf(type),
+                                   config.kind == Kind::Int8 ? "integers" : "bf16 and f32"));
   }
   return propagate(unimplemented("no NPU program computes such a task"));
 }

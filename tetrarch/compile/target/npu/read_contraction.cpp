@@ -1,10 +1,11 @@
-// Tasks that are one sum of products of bytes, from loops with strides to taps, channels and columns.
+// Tasks that are one sum of products of bytes or bf16, from loops with strides to taps, channels and columns.
 #include <algorithm>
 #include <cstring>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tetrarch/compile/target/npu/contraction.h"
 #include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/read_float.h"
 #include "tetrarch/compile/target/npu/read_planes.h"
 #include "tetrarch/compile/target/npu/requantize.h"
 #include "tetrarch/compile/tile/nest.h"
@@ -23,25 +24,43 @@ constexpr int64_t kStreamCycles = 100000;
 
 Status unfit(std::string_view why) { return unimplemented("a sum of products that does not fit: {}", why); }
 
-// acc + extend(a) * extend(b) of two bytes.
-bool isByteProduct(const compile::TileBody& body) {
+// acc + extend(a) * extend(b) of two numbers of a type.
+template <typename Add, typename Mul, typename Extend>
+bool isProductOf(const compile::TileBody& body, mlir::Type type) {
   if (body.inputs.size() != 2) return false;
-  auto sum = body.block->getTerminator()->getOperand(0).getDefiningOp<arith::AddIOp>();
-  if (!sum || !sum.getType().isInteger(32)) return false;
+  auto sum = body.block->getTerminator()->getOperand(0).getDefiningOp<Add>();
+  if (!sum || sum.getType().getIntOrFloatBitWidth() != 32) return false;
   for (mlir::Value side : {sum.getLhs(), sum.getRhs()}) {
-    auto product = side.getDefiningOp<arith::MulIOp>();
+    auto product = side.getDefiningOp<Mul>();
     if (!product) continue;
-    auto a = product.getLhs().getDefiningOp<arith::ExtSIOp>();
-    auto b = product.getRhs().getDefiningOp<arith::ExtSIOp>();
+    auto a = product.getLhs().template getDefiningOp<Extend>();
+    auto b = product.getRhs().template getDefiningOp<Extend>();
     if (!a || !b) return false;
     const auto is_argument = [&](mlir::Value value, unsigned number) {
       auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
-      return argument && argument.getArgNumber() == number && argument.getType().isInteger(8);
+      return argument && argument.getArgNumber() == number && argument.getType() == type;
     };
     return (is_argument(a.getIn(), 0) && is_argument(b.getIn(), 1)) ||
            (is_argument(a.getIn(), 1) && is_argument(b.getIn(), 0));
   }
   return false;
+}
+
+bool isProduct(const compile::TileBody& body, const Config& config) {
+  mlir::Builder b(body.block->getParentOp()->getContext());
+  return config.kind == Kind::Int8
+             ? isProductOf<arith::AddIOp, arith::MulIOp, arith::ExtSIOp>(body, b.getI8Type())
+             : isProductOf<arith::AddFOp, arith::MulFOp, arith::ExtFOp>(body, b.getBF16Type());
+}
+
+// acc + a * b of two f32, which no array multiplies.
+bool isWideProduct(const compile::TileBody& body) {
+  auto sum = body.block->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum || body.inputs.size() != 2) return false;
+  return llvm::any_of(sum->getOperands(), [](mlir::Value side) {
+    auto product = side.getDefiningOp<arith::MulFOp>();
+    return product && llvm::all_of(product->getOperands(), llvm::IsaPred<mlir::BlockArgument>);
+  });
 }
 
 class Reader {
@@ -57,6 +76,9 @@ class Reader {
   Status readAxis(Axis& axis, unsigned dim, int64_t step);
   Status readWeights();
   Status readEpilogue();
+  Status readRequantize();
+  Status readProgram();
+  Result<int> programInput(const compile::TileInput& input, mlir::Type type);
   Result<std::vector<Contraction>> readDiagonal();
   Contraction diagonalOf(int64_t first, int64_t count) const;
   Status repackWeights();
@@ -89,7 +111,7 @@ Status Reader::readAxis(Axis& axis, unsigned dim, int64_t step) {
   (isReduced(dim) ? axis.dilation : axis.stride) = step;
   const bool is_w = &axis == &c_.w;
   if (isReduced(dim)) {
-    (is_w ? c_.weight_tap_w : c_.weight_tap_h) = rhs_->strides[dim];
+    (is_w ? c_.weight_tap_w : c_.weight_tap_h) = rhs_->strides[dim] * c_.element;
   } else {
     (is_w ? c_.output_w : c_.output_h) = out_->strides[dim];
   }
@@ -106,8 +128,10 @@ Status Reader::readDim(unsigned dim) {
     if (!is_group && stride % plane != 0 && shape_.padded != shape_.source)
       return unfit("a loop over parts of padded planes");
     const int64_t input = stride % plane == 0 ? stride / plane * shape_.sourcePlane() : stride;
-    c_.outer.push_back(
-        {.count = extent, .input = input, .weights = rhs_->strides[dim], .output = out_->strides[dim]});
+    c_.outer.push_back({.count = extent,
+                        .input = input * c_.element,
+                        .weights = rhs_->strides[dim] * c_.element,
+                        .output = out_->strides[dim]});
     return {};
   }
   if (stride == 0) return unfit("a loop that reads the same input again");
@@ -116,19 +140,20 @@ Status Reader::readDim(unsigned dim) {
   if (!isReduced(dim) || stride != 1 || c_.channels != 1)
     return unfit("an input that is no plane of channels");
   c_.channels = extent;
-  c_.weight_channel = rhs_->strides[dim];
+  c_.weight_channel = rhs_->strides[dim] * c_.element;
   return {};
 }
 
 Status Reader::readDims() {
-  c_.weight_channel = config_.side;
+  c_.weight_channel = config_.spRowBytes();
   for (unsigned d = 0; d < nest_.extents.size(); ++d) TET_RETURN_IF_ERROR(readDim(d));
   const size_t r = shape_.rank();
   c_.w.in = shape_.sourcePixels(), c_.h.in = shape_.sourceLines();
   c_.w.low = r > 1 ? shape_.low[r - 2] : 0, c_.h.low = r > 2 ? shape_.low[r - 3] : 0;
   c_.padding = shape_.padding;
-  c_.input = memory_.operand(shape_.operand) + (shape_.padded == shape_.source ? lhs_->offset : 0);
-  c_.input_w = shape_.channels(), c_.input_h = shape_.sourcePixels() * shape_.channels();
+  c_.input =
+      memory_.operand(shape_.operand) + (shape_.padded == shape_.source ? lhs_->offset * c_.element : 0);
+  c_.input_w = shape_.channels() * c_.element, c_.input_h = shape_.sourcePixels() * c_.input_w;
   // A slice begins anywhere in its plane: only what is read must exist.
   if (lhs_->offset != 0) {
     c_.w.in = c_.w.span(c_.w.out), c_.h.in = c_.h.span(c_.h.out);
@@ -140,12 +165,12 @@ Status Reader::readDims() {
 Status Reader::readWeights() {
   if (plan_.buffers[rhs_->buffer].kind != TileBuffer::Kind::kOperand)
     return unfit("its weights are computed in the task");
-  c_.weights = memory_.operand(plan_.buffers[rhs_->buffer].index) + rhs_->offset;
+  c_.weights = memory_.operand(plan_.buffers[rhs_->buffer].index) + rhs_->offset * c_.element;
   const bool packed = rhs_->panel_dim == static_cast<int>(column_);
   if (rhs_->panel_dim >= 0 && !packed) return unfit("weights in panels of something else than columns");
   if (!packed && nest_.extents[column_] > 1 && rhs_->strides[column_] != 1)
     return unfit("weights whose columns are not side by side");
-  c_.weight_panel = packed ? rhs_->panel_stride : config_.side;
+  c_.weight_panel = packed ? rhs_->panel_stride * c_.element : config_.spRowBytes();
   return packed && config_.side != compile::kPanel ? repackWeights() : Status();
 }
 
@@ -156,53 +181,109 @@ Status Reader::repackWeights() {
     return unfit("weights in panels of 16 that are not known when compiling");
   const int64_t side = config_.side, rows = rhs_->panel_stride / compile::kPanel;
   const int64_t panels = (c_.columns + side - 1) / side;
-  std::vector<std::byte> bytes(panels * rows * side);
+  std::vector<std::byte> bytes(panels * rows * side * c_.element);
   for (int64_t column = 0; column < c_.columns; ++column) {
     for (int64_t row = 0; row < rows; ++row) {
-      bytes[(column / side * rows + row) * side + column % side] =
-          packed[column / compile::kPanel * rhs_->panel_stride + row * compile::kPanel +
-                 column % compile::kPanel];
+      const int64_t from =
+          column / compile::kPanel * rhs_->panel_stride + row * compile::kPanel + column % compile::kPanel;
+      std::memcpy(&bytes[((column / side * rows + row) * side + column % side) * c_.element],
+                  &packed[from * c_.element], c_.element);
     }
   }
   const auto rescale = [&](int64_t& stride) { stride = stride / compile::kPanel * side; };
   rescale(c_.weight_tap_h), rescale(c_.weight_tap_w), rescale(c_.weight_channel);
-  c_.weight_panel = rows * side;
+  c_.weight_panel = rows * config_.spRowBytes();
   c_.weights = memory_.addConstant(bytes);
   return {};
 }
 
+// From here on strides of the output are in bytes.
 Status Reader::readEpilogue() {
   const int64_t result = memory_.result(plan_.buffers[out_->buffer].index);
-  int64_t element = 4;
-  if (nest_.epilogue) {
-    auto read = readRequantization({.task = task_,
-                                    .plan = plan_,
-                                    .body = *nest_.epilogue,
-                                    .column_dim = column_,
-                                    .columns = c_.columns});
-    if (!read) return read.error();
-    requantization_ = std::move(*read);
-    element = 1;
-    Epilogue& e = c_.epilogue;
-    e.kind = Epilogue::Kind::Requantize;
-    e.zero_point = requantization_->zero_point, e.low = requantization_->low, e.high = requantization_->high;
-    e.parameters = memory_.addConstant(parameterRows(*requantization_, config_.side));
-    if (const auto& other = requantization_->other) {
-      if (other->access.strides != out_->strides || other->access.panel_dim >= 0 ||
-          plan_.buffers[other->access.buffer].kind != TileBuffer::Kind::kOperand) {
-        return unfit("the other addend has another layout than the result");
-      }
-      e.kind = Epilogue::Kind::RequantizeAdd;
-      e.other =
-          memory_.operand(plan_.buffers[other->access.buffer].index) + other->access.offset - out_->offset;
-      e.other_zero_point = other->zero_point, e.other_multiplier = other->multiplier,
-      e.other_shift = other->shift;
-    }
-  }
+  if (nest_.epilogue) TET_RETURN_IF_ERROR(config_.kind == Kind::Bf16 ? readProgram() : readRequantize());
+  const int64_t element = c_.outputElementBytes();
+  c_.epilogue.result = result;
   c_.output = result + out_->offset * element;
   c_.output_h *= element, c_.output_w *= element;
   for (OuterLoop& loop : c_.outer) loop.output *= element;
   return {};
+}
+
+Status Reader::readRequantize() {
+  auto read = readRequantization(
+      {.task = task_, .plan = plan_, .body = *nest_.epilogue, .column_dim = column_, .columns = c_.columns});
+  if (!read) return read.error();
+  requantization_ = std::move(*read);
+  Epilogue& e = c_.epilogue;
+  e.kind = Epilogue::Kind::Requantize;
+  e.zero_point = requantization_->zero_point, e.low = requantization_->low, e.high = requantization_->high;
+  e.parameters = memory_.addConstant(parameterRows(*requantization_, config_.side));
+  if (const auto& other = requantization_->other) {
+    if (other->access.strides != out_->strides || other->access.panel_dim >= 0 ||
+        plan_.buffers[other->access.buffer].kind != TileBuffer::Kind::kOperand) {
+      return unfit("the other addend has another layout than the result");
+    }
+    e.kind = Epilogue::Kind::RequantizeAdd;
+    e.other =
+        memory_.operand(plan_.buffers[other->access.buffer].index) + other->access.offset - out_->offset;
+    e.other_zero_point = other->zero_point, e.other_multiplier = other->multiplier,
+    e.other_shift = other->shift;
+  }
+  return {};
+}
+
+// Any elementwise code, as a program of the vector unit.
+Status Reader::readProgram() {
+  Epilogue& e = c_.epilogue;
+  e.kind = Epilogue::Kind::Program;
+  e.program.floats = true;
+  e.program.columns = c_.columns;
+  const compile::TileBody& body = *nest_.epilogue;
+  FloatReader reader(e.program);
+  for (unsigned i = 0; i < body.inputs.size(); ++i) {
+    mlir::BlockArgument argument = body.block->getArgument(i);
+    if (argument.use_empty()) continue;
+    if (static_cast<int>(i) == body.acc) {
+      reader.bind(argument, e.program.input(kSumsBuffer, 4, Extent::Element));
+    } else {
+      TET_ASSIGN_OR_RETURN(const int node, programInput(body.inputs[i], argument.getType()));
+      reader.bind(argument, node);
+    }
+  }
+  mlir::Value yielded = body.block->getTerminator()->getOperand(0);
+  TET_ASSIGN_OR_RETURN(int node, reader.read(yielded));
+  const int64_t bytes = yielded.getType().getIntOrFloatBitWidth() / 8;
+  if (e.program.nodes[node].extent != Extent::Element) return unfit("a result without its sums");
+  if (e.program.nodes[node].narrow != (bytes == 2)) node = e.program.move(node, bytes == 2);
+  e.program.results.push_back({node, bytes});
+  e.program.foldMoves();
+  e.constants = memory_.addConstant(constantsOf(e.program, config_.side));
+  return {};
+}
+
+Result<int> Reader::programInput(const compile::TileInput& input, mlir::Type type) {
+  VectorProgram& program = c_.epilogue.program;
+  if (const auto* number = std::get_if<mlir::TypedAttr>(&input)) {
+    if (auto bits = floatConstant(*number)) return program.constant(*bits);
+  }
+  const auto* access = std::get_if<TileAccess>(&input);
+  if (!access || (!type.isF32() && !type.isBF16()) || access->panel_dim >= 0 ||
+      plan_.buffers[access->buffer].kind != TileBuffer::Kind::kOperand) {
+    return propagate(unfit("what is computed with the sums is no tensor of bf16 or f32"));
+  }
+  const int64_t bytes = type.getIntOrFloatBitWidth() / 8;
+  bool is_column = true;
+  for (unsigned d = 0; d < nest_.parallel; ++d) {
+    const int64_t expected = isColumn(d) ? 1 : 0;
+    is_column = is_column && (access->strides[d] == expected || nest_.extents[d] == 1);
+  }
+  const bool is_element = access->strides == out_->strides;
+  if (!is_column && !is_element)
+    return propagate(unfit("a tensor is read in another layout than the result"));
+  const int64_t offset = access->offset - (is_column ? 0 : out_->offset);
+  c_.epilogue.operands.push_back(memory_.operand(plan_.buffers[access->buffer].index) + offset * bytes);
+  return program.input(static_cast<int>(c_.epilogue.operands.size()) - 1, bytes,
+                       is_column ? Extent::Column : Extent::Element);
 }
 
 // A diagonal of weights for each block of channels. Blocks are side by side; the last may be smaller.
@@ -210,31 +291,35 @@ Contraction Reader::diagonalOf(int64_t first, int64_t count) const {
   const int64_t side = config_.side, channels = nest_.extents[column_];
   const int64_t width = std::min(side, channels - first), taps = c_.taps();
   Contraction block = c_;
-  std::vector<std::byte> weights(count * taps * side * side);
+  const int64_t e = c_.element;
+  std::vector<std::byte> weights(count * taps * side * side * e);
   const std::span<const std::byte> values = weightBytes();
   for (int64_t b = 0; b < count; ++b) {
     for (int64_t tap = 0; tap < taps; ++tap) {
       for (int64_t c = 0; c < width; ++c) {
-        const int64_t from = rhs_->offset + tap / c_.w.taps * c_.weight_tap_h +
-                             tap % c_.w.taps * c_.weight_tap_w + first + b * side + c;
-        weights[((b * taps + tap) * side + c) * side + c] = values[from];
+        const int64_t from = (rhs_->offset + first + b * side + c) * e + tap / c_.w.taps * c_.weight_tap_h +
+                             tap % c_.w.taps * c_.weight_tap_w;
+        std::memcpy(&weights[(((b * taps + tap) * side + c) * side + c) * e], &values[from], e);
       }
     }
   }
   block.weights = memory_.addConstant(weights);
-  block.weight_channel = side, block.weight_tap_w = side * side, block.weight_tap_h = c_.w.taps * side * side;
-  block.weight_panel = taps * side * side;
-  block.channels = block.columns = width;
-  block.input += first;
+  block.weight_channel = side * e, block.weight_tap_w = side * side * e;
+  block.weight_tap_h = c_.w.taps * block.weight_tap_w;
+  block.weight_panel = taps * side * side * e;
+  block.channels = block.columns = block.epilogue.program.columns = width;
+  block.input += first * e;
   const int64_t element = c_.outputElementBytes();
   block.output += first * element;
   block.epilogue.other += first;
-  block.epilogue.parameters += first / side * 2 * config_.accRowBytes();
+  const bool has_program = c_.epilogue.kind == Epilogue::Kind::Program;
+  const int64_t parameters = has_program ? side : 2 * config_.accRowBytes();
+  block.epilogue.parameters += first / side * parameters;
   block.outer.push_back({.count = count,
-                         .input = side,
-                         .weights = taps * side * side,
+                         .input = side * e,
+                         .weights = taps * side * side * e,
                          .output = side * element,
-                         .parameters = 2 * config_.accRowBytes()});
+                         .parameters = parameters});
   return block;
 }
 
@@ -265,6 +350,7 @@ Result<std::vector<Contraction>> Reader::read() {
   if (!diagonal_ && nest_.extents[column_] > 1 && lhs_->strides[column_] != 0) {
     return propagate(unfit("an input that varies with the columns"));
   }
+  c_.element = config_.elementBytes();
   auto shape = readPlanes(task_, plan_, *lhs_);
   if (!shape) return propagate(unfit(shape.error().message()));
   shape_ = *std::move(shape);
@@ -273,6 +359,23 @@ Result<std::vector<Contraction>> Reader::read() {
   TET_RETURN_IF_ERROR(readEpilogue());
   if (diagonal_) return readDiagonal();
   return std::vector{c_};
+}
+
+// What a program reads by column lies on the chip as a whole: of that many columns at a time.
+std::vector<Contraction> partsOf(const Contraction& c, int64_t side) {
+  constexpr int64_t kMostPanels = 128;
+  const bool reads_columns =
+      llvm::any_of(c.epilogue.program.nodes, [](const VectorNode& n) { return n.extent == Extent::Column; });
+  const int64_t most = reads_columns ? kMostPanels * side : c.columns;
+  std::vector<Contraction> parts;
+  for (int64_t first = 0; first < c.columns; first += most) {
+    Contraction& part = parts.emplace_back(c);
+    part.columns = part.epilogue.program.columns = std::min(most, c.columns - first);
+    part.weights += first / side * c.weight_panel;
+    part.output += first * c.outputElementBytes();
+    part.epilogue.parameters += first;
+  }
+  return parts;
 }
 
 class ContractionEmitter : public TaskEmitter {
@@ -340,10 +443,16 @@ class ContractionEmitter : public TaskEmitter {
 Result<std::unique_ptr<TaskEmitter>> readContraction(const compile::Task& task, const Config& config,
                                                      TaskMemory& memory) {
   auto nests = compile::readNests(*task.block);
-  if (!nests || nests->nests.size() != 1 || !isByteProduct(nests->nests.front().body)) return nullptr;
+  if (!nests || nests->nests.size() != 1) return nullptr;
+  const compile::TileNest& nest = nests->nests.front();
+  if (config.kind == Kind::Bf16 && nest.reduces() && isWideProduct(nest.body))
+    return propagate(unimplemented("products of f32; the array multiplies bf16 (--quantize bf16)"));
+  if (!isProduct(nest.body, config)) return nullptr;
   TET_ASSIGN_OR_RETURN(auto contractions, Reader(task, config, *nests, memory).read());
+  std::vector<Contraction> parts;
+  for (const Contraction& c : contractions) llvm::append_range(parts, partsOf(c, config.side));
   std::vector<ContractionPlan> plans;
-  for (Contraction& c : contractions) {
+  for (Contraction& c : parts) {
     TET_ASSIGN_OR_RETURN(ContractionPlan plan, planContraction(config, c));
     if (plan.workspaceBytes() > 0) {
       c.workspace = memory.addWorkspace(plan.workspaceBytes());

@@ -31,6 +31,8 @@ const TileInput* copiedBy(const TileNest& nest) {
 
 // A byte that is all of the number's bytes.
 std::optional<int64_t> byteOf(mlir::TypedAttr number) {
+  auto real = mlir::dyn_cast<mlir::FloatAttr>(number);
+  if (real && real.getValue().isPosZero()) return 0;
   auto integer = mlir::dyn_cast<mlir::IntegerAttr>(number);
   if (!integer) return std::nullopt;
   const int64_t value = integer.getValue().getSExtValue();
@@ -39,13 +41,15 @@ std::optional<int64_t> byteOf(mlir::TypedAttr number) {
 }
 
 // Nothing when the nest computes.
-Result<std::optional<Movement>> readNest(TileNest nest, const TileNestPlan& plan, const TaskMemory& memory) {
+Result<std::optional<Movement>> readNest(TileNest nest, const TileNestPlan& plan, const Config& config,
+                                         const TaskMemory& memory) {
   compile::collapseDims(nest, plan);
   const TileInput* input = copiedBy(nest);
   if (!input || std::holds_alternative<std::monostate>(*input)) return std::nullopt;
   const TileAccess& out = nest.outputs[0];
   const TileBuffer& result = plan.buffers[out.buffer];
-  if (!result.element.isInteger() || result.kind != TileBuffer::Kind::kResult) return std::nullopt;
+  const bool is_known = config.kind == Kind::Bf16 || result.element.isInteger();
+  if (!is_known || result.kind != TileBuffer::Kind::kResult) return std::nullopt;
   const int64_t bytes = result.element.getIntOrFloatBitWidth() / 8;
   if (bytes == 0) return propagate(unfit("numbers of less than a byte"));
   Movement movement{.bytes = bytes, .to = memory.result(result.index) + out.offset * bytes};
@@ -102,7 +106,7 @@ Result<std::unique_ptr<TaskEmitter>> readMovement(const compile::Task& task, con
   if (!nests || nests->isChain() || nests->nests.empty()) return nullptr;
   std::vector<MovementPlan> plans;
   for (const TileNest& nest : nests->nests) {
-    TET_ASSIGN_OR_RETURN(const std::optional<Movement> movement, readNest(nest, *nests, memory));
+    TET_ASSIGN_OR_RETURN(const std::optional<Movement> movement, readNest(nest, *nests, config, memory));
     if (!movement) return nullptr;
     for (Movement& rows : cutRows(config, *movement)) plans.emplace_back(config, std::move(rows));
   }

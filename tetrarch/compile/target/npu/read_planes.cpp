@@ -7,8 +7,11 @@ using compile::TileBuffer;
 
 Result<PlanesRead> readPadded(const compile::TilePadding& pad, const compile::TileAccess& access) {
   auto value = mlir::dyn_cast<mlir::IntegerAttr>(pad.value);
-  if (!value || access.offset != 0) return propagate(unimplemented("its padding is no constant"));
-  PlanesRead planes{.operand = pad.source, .padding = value.getInt()};
+  auto real = mlir::dyn_cast<mlir::FloatAttr>(pad.value);
+  const bool is_zero = real && real.getValue().isPosZero();
+  if ((!value && !is_zero) || access.offset != 0)
+    return propagate(unimplemented("its padding is no constant that a byte says"));
+  PlanesRead planes{.operand = pad.source, .padding = value ? value.getInt() : 0};
   planes.padded.assign(pad.shape.begin(), pad.shape.end());
   planes.source.assign(pad.source_shape.begin(), pad.source_shape.end());
   planes.low.assign(pad.low.begin(), pad.low.end());

@@ -131,13 +131,6 @@ std::optional<int64_t> constantNumber(Value value) {
   return number.getSExtValue();
 }
 
-Result<int> ScalarReader::read(Value value) {
-  auto known = nodes_.find(value);
-  if (known != nodes_.end()) return known->second;
-  TET_ASSIGN_OR_RETURN(const int made, compute(value));
-  return nodes_[value] = made;
-}
-
 Result<int> ScalarReader::compute(Value value) {
   if (auto number = constantNumber(value)) {
     if (*number != static_cast<int32_t>(*number))
@@ -266,9 +259,9 @@ int ScalarReader::matchParameter(Value value, bool is_multiplier) {
         is_multiplier ? *number == static_cast<int16_t>(*number) : *number == static_cast<int32_t>(*number);
     return fits ? program().constant(*number) : -1;
   }
-  auto known = nodes_.find(value);
-  if (known == nodes_.end() || node(known->second).extent != Extent::Column) return -1;
-  return is_multiplier && !is_cut && !node(known->second).isHalf() ? -1 : known->second;
+  const int column = known(value);
+  if (column < 0 || node(column).extent != Extent::Column) return -1;
+  return is_multiplier && !is_cut && !node(column).isHalf() ? -1 : column;
 }
 
 // The parameter of `x <Op> parameter`, and x.

@@ -1,11 +1,7 @@
-// Reads the scalar code of a loop's body as nodes of a vector program: the inverse of what
-// graph/quantized*.cpp and the lowering write.
+// Reads scalar code on integers: the inverse of what graph/quantized*.cpp and the lowering write.
 #pragma once
 
-#include "llvm/ADT/DenseMap.h"
-#include "mlir/IR/Value.h"
-#include "tetrarch/base/status.h"
-#include "tetrarch/compile/target/npu/vector_program.h"
+#include "tetrarch/compile/target/npu/read_body.h"
 
 namespace tetrarch::npu {
 
@@ -22,14 +18,12 @@ class ScalarContext {
 };
 
 // One body. The context outlives it.
-class ScalarReader {
+class ScalarReader : public BodyReader {
  public:
   explicit ScalarReader(ScalarContext& context) : context_(context) {}
 
-  void bind(mlir::Value argument, int node) { nodes_[argument] = node; }
-  // The node that computes the value; Unimplemented when the vector unit has no such operation, or could give
-  // another number.
-  Result<int> read(mlir::Value value);
+ protected:
+  Result<int> compute(mlir::Value value) override;
 
  private:
   // rne(value / 2^shift).
@@ -46,7 +40,6 @@ class ScalarReader {
   VectorProgram& program() { return context_.program(); }
   const VectorNode& node(int index) { return program().nodes[index]; }
 
-  Result<int> compute(mlir::Value value);
   Result<int> readBinary(VectorKind kind, mlir::Value a, mlir::Value b, bool may_wrap, int64_t imm = 0);
   Result<int> readRounded(const Rounded& rounded, bool may_wrap);
   Result<int> readNarrow(mlir::Value wide, unsigned bits);
@@ -62,7 +55,6 @@ class ScalarReader {
   std::pair<mlir::Value, int> withParameter(mlir::Value value, bool is_multiplier);
 
   ScalarContext& context_;
-  llvm::DenseMap<mlir::Value, int> nodes_;
 };
 
 }  // namespace tetrarch::npu

@@ -7,7 +7,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "tetrarch/compile/target/npu/movement.h"
 #include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/read_float.h"
 #include "tetrarch/compile/target/npu/read_scalar.h"
 #include "tetrarch/compile/target/npu/vector_emit.h"
 
@@ -23,33 +26,45 @@ constexpr int64_t kStreamBlocks = 64;
 mlir::RankedTensorType typeOf(Value tensor) { return mlir::cast<mlir::RankedTensorType>(tensor.getType()); }
 Shape shapeOf(Value tensor) { return typeOf(tensor).getShape(); }
 
+// Where the tensors and constants of a program lie; some operands are put in order first, in the workspace.
+struct VectorMemory {
+  std::vector<int64_t> operands, results;
+  int64_t constants = 0;
+  std::vector<MovementPlan> movements;
+};
+
 class VectorEmitter : public TaskEmitter {
  public:
-  VectorEmitter(const Config& config, VectorPlan plan, std::vector<int64_t> operands,
-                std::vector<int64_t> results)
-      : config_(config),
-        plan_(std::move(plan)),
-        operands_(std::move(operands)),
-        results_(std::move(results)) {}
+  VectorEmitter(const Config& config, VectorPlan plan, VectorMemory memory)
+      : config_(config), plan_(std::move(plan)), memory_(std::move(memory)) {}
 
+  // What is moved is moved once, by the stream that reads it.
   TaskUnits units() const override {
+    if (!memory_.movements.empty()) return {};
     return {.units = plan_.blocks(), .granularity = std::min(plan_.blocks(), kStreamBlocks)};
   }
   Status emit(int64_t begin, int64_t end, StreamBuilder& builder) const override {
-    emitVector(config_, plan_, {operands_, results_}, begin, end, builder);
+    if (!memory_.movements.empty()) begin = 0, end = plan_.blocks();
+    for (const MovementPlan& movement : memory_.movements) {
+      for (int64_t piece = 0; piece < movement.pieces(); ++piece)
+        movement.emit(piece, piece % kMovementSlots, builder);
+    }
+    emitVector(config_, plan_, {memory_.operands, memory_.results, memory_.constants}, begin, end, builder);
     return {};
   }
 
  private:
   const Config config_;
   const VectorPlan plan_;
-  const std::vector<int64_t> operands_, results_;
+  const VectorMemory memory_;
 };
 
 class Reader : public ScalarContext {
  public:
   Reader(const compile::Task& task, const Config& config, TaskMemory& memory)
-      : task_(task), config_(config), memory_(memory) {}
+      : task_(task), config_(config), memory_(memory) {
+    program_.floats = config.kind == Kind::Bf16;
+  }
 
   Result<std::unique_ptr<TaskEmitter>> run();
 
@@ -57,10 +72,19 @@ class Reader : public ScalarContext {
   // What a map of an operand makes of it in a loop nest of these extents; nothing for other maps.
   std::optional<Extent> extentOf(mlir::AffineMap map, Shape loops) const;
   Status readGeneric(mlir::linalg::GenericOp op);
-  Status readReduction(mlir::linalg::GenericOp op, ScalarReader& reader);
+  Status readReduction(mlir::linalg::GenericOp op, BodyReader& reader);
+  std::unique_ptr<BodyReader> readerOfBody();
   int nodeOfWidth(int index, int64_t bytes);
   Result<int> nodeOf(Value tensor, Extent extent);
+  // An operand that is read in another order, or again and again.
+  Result<int> movedInputOf(Value tensor, mlir::AffineMap map);
   Result<int> inputOf(mlir::BlockArgument argument, Extent extent);
+  bool isNumber(Value tensor) const {
+    auto argument = mlir::dyn_cast<mlir::BlockArgument>(tensor);
+    return program_.floats && argument && typeOf(tensor).getNumElements() == 1 &&
+           !constantOf(argument.getArgNumber()).empty();
+  }
+  Result<int> floatInputOf(mlir::BlockArgument argument, Extent extent);
   static Result<std::vector<int32_t>> numbersOf(std::span<const std::byte> bytes, unsigned bits);
   Result<int> tableOf(Value tensor) override;
   VectorProgram& program() override { return program_; }
@@ -68,9 +92,10 @@ class Reader : public ScalarContext {
   std::span<const std::byte> constantOf(unsigned argument) const {
     return argument < task_.constants.size() ? task_.constants[argument] : std::span<const std::byte>();
   }
-  int addOperand(std::span<const std::byte> bytes) {
-    operands_.push_back(memory_.addConstant(bytes));
-    return static_cast<int>(operands_.size()) - 1;
+  int addOperand(std::span<const std::byte> bytes) { return addOperand(memory_.addConstant(bytes)); }
+  int addOperand(int64_t address) {
+    lie_.operands.push_back(address);
+    return static_cast<int>(lie_.operands.size()) - 1;
   }
 
   const compile::Task& task_;
@@ -78,10 +103,17 @@ class Reader : public ScalarContext {
   TaskMemory& memory_;
   VectorProgram program_;
   llvm::SmallVector<int64_t> shape_;
-  std::vector<int64_t> operands_, results_;
+  VectorMemory lie_;
   llvm::DenseMap<Value, int> nodes_;                            // of tensors computed here
   llvm::DenseMap<std::pair<Value, int>, int> inputs_, tables_;  // and of operands, by extent
 };
+
+// The number that a reduction begins with.
+std::optional<int64_t> startOf(Value value) {
+  mlir::Attribute number;
+  if (!mlir::matchPattern(value, mlir::m_Constant(&number))) return std::nullopt;
+  return mlir::isa<mlir::FloatAttr>(number) ? floatConstant(number) : constantNumber(value);
+}
 
 // Ops without a meaning of their own here.
 bool isPassive(mlir::Operation& op) {
@@ -104,7 +136,7 @@ bool isVectorTask(const compile::Task& task) {
 }
 
 Result<std::unique_ptr<TaskEmitter>> Reader::run() {
-  for (size_t i = 0; i < task_.block->getNumArguments(); ++i) operands_.push_back(memory_.operand(i));
+  for (size_t i = 0; i < task_.block->getNumArguments(); ++i) addOperand(memory_.operand(i));
   mlir::Operation* yield = task_.block->getTerminator();
   shape_.assign(shapeOf(yield->getOperand(0)));
   if (shape_.empty()) return propagate(unimplemented("a result without dimensions"));
@@ -121,13 +153,22 @@ Result<std::unique_ptr<TaskEmitter>> Reader::run() {
     if (node == nodes_.end() || shapeOf(result) != Shape(shape_))
       return propagate(unimplemented("result {} is of another shape, or an operand", i));
     const unsigned bits = typeOf(result).getElementTypeBitWidth();
-    if (bits != 8 && bits != 32) return propagate(unimplemented("result {} has {} bits", i, bits));
+    if (bits != (program_.floats ? 16 : 8) && bits != 32)
+      return propagate(unimplemented("result {} has {} bits", i, bits));
     program_.results.push_back({nodeOfWidth(node->second, bits / 8), bits / 8});
-    results_.push_back(memory_.result(i));
+    lie_.results.push_back(memory_.result(i));
   }
+  program_.foldMoves();
+  const std::vector<std::byte> constants = constantsOf(program_, config_.side);
+  if (!constants.empty()) lie_.constants = memory_.addConstant(constants);
   TET_ASSIGN_OR_RETURN(VectorPlan plan, planVector(config_, std::move(program_)));
   return std::unique_ptr<TaskEmitter>(
-      std::make_unique<VectorEmitter>(config_, std::move(plan), std::move(operands_), std::move(results_)));
+      std::make_unique<VectorEmitter>(config_, std::move(plan), std::move(lie_)));
+}
+
+std::unique_ptr<BodyReader> Reader::readerOfBody() {
+  if (program_.floats) return std::make_unique<FloatReader>(program_);
+  return std::make_unique<ScalarReader>(*this);
 }
 
 std::optional<Extent> Reader::extentOf(mlir::AffineMap map, Shape loops) const {
@@ -157,21 +198,26 @@ Status Reader::readGeneric(mlir::linalg::GenericOp op) {
   const bool of_elements = Shape(loops) == Shape(shape_);
   if (!of_elements && Shape(loops) != Shape(shape_).drop_back())
     return unimplemented("loops of another shape than the result's");
-  ScalarReader reader(*this);
+  const std::unique_ptr<BodyReader> reader = readerOfBody();
   for (mlir::OpOperand* input : op.getDpsInputOperands()) {
-    auto extent = extentOf(op.getMatchingIndexingMap(input), loops);
-    if (!extent) return unimplemented("an operand is neither read as it lies nor by row or column");
+    const mlir::AffineMap map = op.getMatchingIndexingMap(input);
+    const auto extent = isNumber(input->get()) ? Extent::One : extentOf(map, loops);
     Value argument = op.getMatchingBlockArgument(input);
     if (argument.use_empty()) continue;
-    TET_ASSIGN_OR_RETURN(const int node, nodeOf(input->get(), *extent));
-    reader.bind(argument, node);
+    const bool is_operand = mlir::isa<mlir::BlockArgument>(input->get());
+    const bool moves = !extent || (*extent == Extent::Row && is_operand);
+    if (moves && (!is_operand || !of_elements))
+      return unimplemented("a tensor is neither read as it lies nor by row or column");
+    TET_ASSIGN_OR_RETURN(const int node,
+                         moves ? movedInputOf(input->get(), map) : nodeOf(input->get(), *extent));
+    reader->bind(argument, node);
   }
-  if (op.getNumReductionLoops() != 0) return readReduction(op, reader);
+  if (op.getNumReductionLoops() != 0) return readReduction(op, *reader);
   mlir::Operation* yield = op.getBody()->getTerminator();
   for (size_t i = 0; i < yield->getNumOperands(); ++i) {
     if (!op.getMatchingIndexingMap(op.getDpsInitOperand(i)).isIdentity())
       return unimplemented("a transposed result");
-    TET_ASSIGN_OR_RETURN(const int node, reader.read(yield->getOperand(i)));
+    TET_ASSIGN_OR_RETURN(const int node, reader->read(yield->getOperand(i)));
     // What repeats a row's or column's number is an element all the same.
     const Extent expected = of_elements ? Extent::Element : Extent::Row;
     if (program_.nodes[node].extent != expected)
@@ -182,20 +228,23 @@ Status Reader::readGeneric(mlir::linalg::GenericOp op) {
 }
 
 // out = out + x or max(out, x) along the last dimension, from the neutral element.
-Status Reader::readReduction(mlir::linalg::GenericOp op, ScalarReader& reader) {
+Status Reader::readReduction(mlir::linalg::GenericOp op, BodyReader& reader) {
   const auto kinds = op.getIteratorTypesArray();
   if (op.getNumResults() != 1 || kinds.back() != mlir::utils::IteratorType::reduction)
     return unimplemented("a reduction of another dimension than the last");
   Value yielded = op.getBody()->getTerminator()->getOperand(0);
   mlir::Operation* combiner = yielded.getDefiningOp();
-  const bool sums = mlir::isa_and_nonnull<mlir::arith::AddIOp>(combiner);
-  if ((!sums && !mlir::isa_and_nonnull<mlir::arith::MaxSIOp>(combiner)) || !yielded.getType().isInteger(32))
+  const bool sums = mlir::isa_and_nonnull<mlir::arith::AddIOp, mlir::arith::AddFOp>(combiner);
+  const bool finds_most = mlir::isa_and_nonnull<mlir::arith::MaxSIOp, mlir::arith::MaximumFOp>(combiner);
+  const bool is_known = program_.floats ? yielded.getType().isF32() : yielded.getType().isInteger(32);
+  if ((!sums && !finds_most) || !is_known)
     return unimplemented("a reduction that is no sum or maximum of 32 bits");
   Value out = op.getMatchingBlockArgument(op.getDpsInitOperand(0));
   const unsigned of_out = combiner->getOperand(0) == out ? 0 : 1;
   auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<mlir::linalg::FillOp>();
-  auto start = fill ? constantNumber(fill.value()) : std::nullopt;
-  if (combiner->getOperand(of_out) != out || start != (sums ? 0 : INT32_MIN))
+  auto start = fill ? startOf(fill.value()) : std::nullopt;
+  const int64_t least = program_.floats ? int64_t{kLeast.value} : INT32_MIN;
+  if (combiner->getOperand(of_out) != out || start != (sums ? 0 : least))
     return unimplemented("a reduction that begins with another number than its neutral one");
   TET_ASSIGN_OR_RETURN(const int node, reader.read(combiner->getOperand(1 - of_out)));
   if (program_.nodes[node].extent != Extent::Element) return unimplemented("a reduction of equal numbers");
@@ -206,6 +255,8 @@ Status Reader::readReduction(mlir::linalg::GenericOp op, ScalarReader& reader) {
 // A node lies on the chip in one width: the same number in another one passes the vector unit.
 int Reader::nodeOfWidth(int index, int64_t bytes) {
   const VectorNode& n = program_.nodes[index];
+  if (program_.floats && n.narrow == (bytes == 2)) return index;
+  if (program_.floats) return program_.move(index, bytes == 2);
   const bool has_other = (n.kind == VectorKind::Input && n.bytes != bytes) ||
                          std::ranges::any_of(program_.results, [&](const VectorProgram::Result& result) {
                            return result.node == index && result.bytes != bytes;
@@ -221,11 +272,46 @@ Result<int> Reader::nodeOf(Value tensor, Extent extent) {
   return node->second;
 }
 
+Result<int> Reader::movedInputOf(Value tensor, mlir::AffineMap map) {
+  const int64_t bytes = typeOf(tensor).getElementTypeBitWidth() / 8;
+  if (bytes != 4 && bytes != config_.elementBytes())
+    return propagate(unimplemented("an operand of {} bytes in another order", bytes));
+  Movement movement{.bytes = bytes,
+                    .from = memory_.operand(mlir::cast<mlir::BlockArgument>(tensor).getArgNumber())};
+  int64_t stride = bytes;
+  for (int64_t extent : llvm::reverse(shape_)) {
+    movement.loops.insert(movement.loops.begin(), {.count = extent, .to = stride});
+    stride *= extent;
+  }
+  int64_t from = bytes;
+  for (unsigned i = map.getNumResults(); i-- > 0;) {
+    if (auto dim = mlir::dyn_cast<mlir::AffineDimExpr>(map.getResult(i))) {
+      movement.loops[dim.getPosition()].from += from;
+    } else if (auto constant = mlir::dyn_cast<mlir::AffineConstantExpr>(map.getResult(i))) {
+      movement.from += constant.getValue() * from;
+    } else {
+      return propagate(unimplemented("an operand is read at a sum of indices"));
+    }
+    from *= shapeOf(tensor)[i];
+  }
+  while (!movement.loops.empty() && movement.loops.back().from == movement.bytes) {
+    movement.bytes *= movement.loops.back().count;
+    movement.loops.pop_back();
+  }
+  const int buffer = addOperand(movement.to = memory_.addWorkspace(stride));
+  for (Movement& rows : cutRows(config_, movement)) lie_.movements.emplace_back(config_, std::move(rows));
+  return program_.input(buffer, bytes, Extent::Element);
+}
+
 Result<int> Reader::inputOf(mlir::BlockArgument argument, Extent extent) {
-  if (extent != Extent::Element && extent != Extent::Column)
+  if (extent == Extent::Row || (extent == Extent::One && !program_.floats))
     return propagate(unimplemented("an operand has one number for each row"));
   auto [known, is_new] = inputs_.try_emplace({argument, static_cast<int>(extent)}, -1);
   if (!is_new) return known->second;
+  if (program_.floats) {
+    TET_ASSIGN_OR_RETURN(known->second, floatInputOf(argument, extent));
+    return known->second;
+  }
   const unsigned bits = typeOf(argument).getElementTypeBitWidth();
   if (!typeOf(argument).getElementType().isInteger()) return propagate(unimplemented("an operand of floats"));
   const std::span<const std::byte> bytes = constantOf(argument.getArgNumber());
@@ -243,6 +329,20 @@ Result<int> Reader::inputOf(mlir::BlockArgument argument, Extent extent) {
   program_.nodes[node].low = low;
   program_.nodes[node].high = high;
   return known->second = node;
+}
+
+Result<int> Reader::floatInputOf(mlir::BlockArgument argument, Extent extent) {
+  const mlir::Type element = typeOf(argument).getElementType();
+  if (!element.isF32() && !element.isBF16())
+    return propagate(unimplemented("an operand of other numbers than bf16 and f32"));
+  const int64_t bytes = element.isF32() ? 4 : 2;
+  if (extent != Extent::One) return program_.input(static_cast<int>(argument.getArgNumber()), bytes, extent);
+  const std::span<const std::byte> number = constantOf(argument.getArgNumber());
+  if (number.size() != static_cast<size_t>(bytes))
+    return propagate(unimplemented("an operand of one number that is no constant"));
+  uint32_t word = 0;
+  std::memcpy(reinterpret_cast<std::byte*>(&word) + 4 - bytes, number.data(), bytes);
+  return program_.constant(word);
 }
 
 // A constant's numbers, of 8 to 64 bits, none of them more than 32.

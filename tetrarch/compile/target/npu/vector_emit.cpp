@@ -24,7 +24,30 @@ class Emitter {
 
   void run(int64_t begin, int64_t end) {
     prepare();
+    prepareColumns();
     for (int64_t block = begin; block < end; ++block) computeBlock(block);
+  }
+
+  //-- On sums
+
+  void setColumns(int64_t first) {
+    if (first_column_ < 0) prepare();
+    if (first_column_ == first) return;
+    first_column_ = first;
+    prepareColumns();
+  }
+
+  int64_t compute(const SumsProgram::Tile& tile, const SumsProgram::Load& load) {
+    const Block block = {.rows = tile.rows,
+                         .first = 0,
+                         .area = plan_.area + blocks_++ % 2 * plan_.area_rows,
+                         .tile = tile.tile,
+                         .sums = tile.sums};
+    computeNodes(block, [&](int index) {
+      const VectorNode& n = node(index);
+      if (n.buffer != kSumsBuffer) load(n.buffer, place(index, block), n.bytes);
+    });
+    return place(plan_.program.results.front().node, block);
   }
 
  private:
@@ -36,6 +59,7 @@ class Emitter {
   //-- Once
 
   void prepare() {
+    if (plan_.program.floats) return prepareFloats();
     builder_.fill(constant(0), config_.accRowBytes(), 0, {});
     for (const auto& [value, row] : plan_.constants) prepareConstant(value, accAddress(row));
     for (const auto& [buffer, row] : plan_.tables) {
@@ -43,6 +67,21 @@ class Emitter {
       builder_.load(row, config_.spRowBytes(), addresses_.operands[buffer], rows);
     }
     if (plan_.mask >= 0) prepareMask();
+  }
+
+  void prepareFloats() {
+    const auto rows = static_cast<int64_t>(constants_.size());
+    const Loop each[] = {{rows, 1, config_.accRowBytes()}};
+    if (rows > 0)
+      builder_.load(accAddress(plan_.constant_rows), config_.accRowBytes(), addresses_.constants, each);
+    for (const auto& [table, row] : plan_.tables) {
+      const Loop of_table[] = {{config_.tableRows(), 1, config_.spRowBytes()}};
+      const int64_t address = addresses_.constants + rows * config_.accRowBytes() + table * 2 * kTableEntries;
+      builder_.load(row, config_.spRowBytes(), address, of_table);
+    }
+  }
+
+  void prepareColumns() {
     for (int i = 0; i < count(); ++i) {
       if (node(i).extent == Extent::Column && plan_.places[i] >= 0) prepareColumn(i);
     }
@@ -87,8 +126,10 @@ class Emitter {
 
   void prepareColumn(int index) {
     const VectorNode& n = node(index);
-    if (n.kind != VectorKind::Input) return compute(index, {1, 0, 0});
-    loadMatrix(plan_.places[index], addresses_.operands[n.buffer], n.bytes, 1, plan_.program.columns);
+    if (n.kind != VectorKind::Input) return compute(index, {});
+    const int64_t first = std::max<int64_t>(first_column_, 0);
+    loadMatrix(plan_.places[index], addresses_.operands[n.buffer] + first * n.bytes, n.bytes, 1,
+               plan_.program.columns);
   }
 
   // The rows that VPARAM reads: biases, and multipliers with the shift above them.
@@ -127,27 +168,24 @@ class Emitter {
   //-- Blocks
 
   struct Block {
-    int64_t rows, first;  // first: of the matrix
-    int64_t area;         // first scratchpad row
+    int64_t rows = 1, first = 0;  // first: of the matrix
+    int64_t area = 0;             // first scratchpad row
+    int64_t tile = 0, sums = 0;   // of sums: of its columns, and where they lie
   };
 
   void computeBlock(int64_t index) {
     const int64_t first = index * plan_.block_rows, area = plan_.area + index % 2 * plan_.area_rows;
     const bool is_rest = first >= plan_.program.rows;
-    const Block block = {is_rest ? 1 : std::min(plan_.block_rows, plan_.program.rows - first),
-                         is_rest ? plan_.program.rows : first, area};
+    const Block block = {.rows = is_rest ? 1 : std::min(plan_.block_rows, plan_.program.rows - first),
+                         .first = is_rest ? plan_.program.rows : first,
+                         .area = area};
     const int64_t columns = is_rest ? plan_.rest : plan_.program.columns;
-    for (int i = 0; i < count(); ++i) {
-      const VectorNode& n = node(i);
-      if (n.extent == Extent::Column || n.extent == Extent::One || plan_.places[i] < 0) continue;
-      if (n.kind == VectorKind::Input) {
-        loadMatrix(place(i, block),
-                   addresses_.operands[n.buffer] + block.first * plan_.program.columns * n.bytes, n.bytes,
-                   block.rows, columns);
-      } else {
-        compute(i, block);
-      }
-    }
+    computeNodes(block, [&](int index) {
+      const VectorNode& n = node(index);
+      loadMatrix(place(index, block),
+                 addresses_.operands[n.buffer] + block.first * plan_.program.columns * n.bytes, n.bytes,
+                 block.rows, columns);
+    });
     for (size_t i = 0; i < plan_.program.results.size(); ++i) {
       const auto& [result, bytes] = plan_.program.results[i];
       storeMatrix(place(result, block), addresses_.results[i] + block.first * plan_.program.columns * bytes,
@@ -155,8 +193,18 @@ class Emitter {
     }
   }
 
+  template <typename Load>
+  void computeNodes(const Block& block, Load load) {
+    for (int i = 0; i < count(); ++i) {
+      const VectorNode& n = node(i);
+      if (n.extent == Extent::Column || n.extent == Extent::One || plan_.places[i] < 0) continue;
+      n.kind == VectorKind::Input ? load(i) : compute(i, block);
+    }
+  }
+
   int64_t place(int index, const Block& block) const {
     const int64_t local = plan_.places[index];
+    if (local == kSumsPlace) return block.sums;
     return node(index).extent == Extent::Element && !isAcc(local) ? local + block.area : local;
   }
 
@@ -187,15 +235,17 @@ class Emitter {
       case VectorKind::Constant:
         return;
       case VectorKind::Add:
-        return elementwise(VectorOp::ADD, index, block);
+        return elementwise(of(VectorOp::ADD, VectorOp::FADD), index, block);
       case VectorKind::Sub:
-        return elementwise(VectorOp::SUB, index, block);
+        return elementwise(of(VectorOp::SUB, VectorOp::FSUB), index, block);
       case VectorKind::Mul:
-        return elementwise(VectorOp::MUL, index, block);
+        return elementwise(of(VectorOp::MUL, VectorOp::FMUL), index, block);
       case VectorKind::Max:
-        return elementwise(VectorOp::MAX, index, block);
+        return elementwise(of(VectorOp::MAX, VectorOp::FMAX), index, block);
       case VectorKind::Min:
-        return elementwise(VectorOp::MIN, index, block);
+        return elementwise(of(VectorOp::MIN, VectorOp::FMIN), index, block);
+      case VectorKind::Move:
+        return elementwise(VectorOp::MOVE, index, block);
       case VectorKind::Shift:
         return elementwise(VectorOp::SHR, index, block);
       case VectorKind::Requantize:
@@ -203,18 +253,30 @@ class Emitter {
         return requantize(index, block);
       case VectorKind::Lookup:
         useTable(n.buffer);
-        return elementwise(VectorOp::LUT, index, block);
+        if (plan_.program.floats) setRows(numberRow({all(n.offset), all(n.scale)}));
+        return elementwise(of(VectorOp::LUT, VectorOp::FLUT), index, block);
       case VectorKind::Reciprocal:
         useTable(n.buffer);
-        return elementwise(VectorOp::RECIP_LUT, index, block);
+        return elementwise(of(VectorOp::RECIP_LUT, VectorOp::FRECIP_LUT), index, block);
       case VectorKind::Rsqrt:
         useTable(n.buffer);
-        return elementwise(VectorOp::RSQRT_LUT, index, block);
+        return elementwise(of(VectorOp::RSQRT_LUT, VectorOp::FRSQRT_LUT), index, block);
       case VectorKind::RowSum:
+        if (plan_.program.floats) return sumRow(index, block);
         return reduceRow(VectorOp::FOLD_SUM, VectorOp::LANE_SUM, index, block);
       case VectorKind::RowMax:
-        return reduceRow(VectorOp::FOLD_MAX, VectorOp::LANE_MAX, index, block);
+        return reduceRow(of(VectorOp::FOLD_MAX, VectorOp::FFOLD_MAX),
+                         of(VectorOp::LANE_MAX, VectorOp::FLANE_MAX), index, block);
     }
+  }
+  VectorOp of(VectorOp integers, VectorOp floats) const { return plan_.program.floats ? floats : integers; }
+
+  // The first of these accumulator rows of constants.
+  int64_t numberRow(std::initializer_list<NumberRow> rows) const {
+    return plan_.constant_rows + (std::ranges::search(constants_, rows).begin() - constants_.begin());
+  }
+  static NumberRow all(float number) {
+    return {std::bit_cast<uint32_t>(number), std::bit_cast<uint32_t>(number)};
   }
 
   // Rows of a value in tile `tile`, or from there on.
@@ -224,14 +286,19 @@ class Emitter {
       case Extent::Element:
         return {local + tile * block.rows};
       case Extent::Column:
-        return {local + tile, false};
+        return {local + block.tile + tile, false};
       case Extent::Row:
         return {local};
       case Extent::One:
-        return {local, false};
+        return one(index);
     }
     return {};
   }
+  Operand one(int index) const {
+    const auto word = static_cast<uint32_t>(node(index).imm);
+    return {plan_.program.floats ? accAddress(numberRow({{word, word}})) : plan_.places[index], false};
+  }
+  int64_t tilesOfBlock() const { return plan_.of_sums ? 1 : plan_.tiles; }
 
   void elementwise(VectorOp op, int index, const Block& block) {
     const VectorNode& n = node(index);
@@ -244,7 +311,7 @@ class Emitter {
     };
     if (n.extent == Extent::Column) {
       // A tile of a column is a row of the chip.
-      auto whole = [&](int i) { return Operand{place(i, block), isColumn(i)}; };
+      auto whole = [&](int i) { return isColumn(i) ? Operand{place(i, block)} : one(i); };
       const auto b = n.b >= 0 ? std::optional(whole(n.b)) : std::nullopt;
       vop(op, whole(n.a), b, d, {.n0 = plan_.tiles}, n.imm);
     } else if (n.extent == Extent::One) {
@@ -252,12 +319,12 @@ class Emitter {
     } else if (n.extent == Extent::Row) {
       emit(0, d, {.n0 = block.rows});
     } else if (has_column) {
-      for (int64_t tile = 0; tile < plan_.tiles; ++tile)
+      for (int64_t tile = 0; tile < tilesOfBlock(); ++tile)
         emit(tile, d + tile * block.rows, {.n0 = block.rows});
     } else if (isExtent(n.a, Extent::Row)) {
       emit(0, d, {.n1 = plan_.tiles, .n0 = block.rows, .pitch = block.rows});
     } else {
-      emit(0, d, {.n0 = plan_.tiles * block.rows});
+      emit(0, d, {.n0 = tilesOfBlock() * block.rows});
     }
   }
 
@@ -288,6 +355,7 @@ class Emitter {
   // Columns behind the last count nothing: they are set to what changes neither sum nor maximum.
   void reduceRow(VectorOp fold, VectorOp lanes, int index, const Block& block) {
     const int64_t a = place(node(index).a, block), d = place(index, block);
+    if (plan_.program.floats) limitTail(VectorOp::FMIN, kNone, a, block);
     if (plan_.mask >= 0) {
       const int64_t tail = a + (plan_.tiles - 1) * block.rows;
       const Grid rows = {.n0 = block.rows};
@@ -301,6 +369,22 @@ class Emitter {
     folds.n0 = plan_.tiles, folds.s0 = block.rows;
     builder_.add(folds);
     vop(lanes, {d}, std::nullopt, d, {.n0 = block.rows});
+  }
+
+  void sumRow(int index, const Block& block) {
+    const int64_t a = place(node(index).a, block), d = place(index, block);
+    const Grid rows = {.n0 = block.rows};
+    limitTail(VectorOp::FMAX, kLeast, a, block);
+    limitTail(VectorOp::FMIN, kMost, a, block);
+    for (int64_t tile = 1; tile < plan_.tiles; ++tile)
+      vop(VectorOp::FADD, {tile == 1 ? a : d}, Operand{a + tile * block.rows}, d, rows);
+    vop(VectorOp::FLANE_SUM, {plan_.tiles == 1 ? a : d}, std::nullopt, d, rows);
+  }
+  // In the lanes of the last tile that have no column. What stands there may be infinite, but is no NaN.
+  void limitTail(VectorOp op, const NumberRow& limits, int64_t a, const Block& block) {
+    if (plan_.program.columns % side() == 0) return;
+    const int64_t tail = a + (plan_.tiles - 1) * block.rows;
+    vop(op, {tail}, Operand{accAddress(numberRow({limits})), false}, tail, {.n0 = block.rows});
   }
 
   //-- Instructions
@@ -336,6 +420,8 @@ class Emitter {
   const VectorPlan& plan_;
   const VectorAddresses addresses_;
   StreamBuilder& builder_;
+  const std::vector<NumberRow> constants_ = numberRows(plan_.program);
+  int64_t first_column_ = -1, blocks_ = 0;  // on sums
 
   // What the vector unit was set to.
   std::optional<Vparam> scalars_;
@@ -345,6 +431,18 @@ class Emitter {
 };
 
 }  // namespace
+
+class SumsProgram::Impl : public Emitter {
+ public:
+  using Emitter::Emitter;
+};
+
+SumsProgram::SumsProgram(const Config& config, const VectorPlan& plan, const VectorAddresses& addresses,
+                         StreamBuilder& builder)
+    : impl_(std::make_unique<Impl>(config, plan, addresses, builder)) {}
+SumsProgram::~SumsProgram() = default;
+void SumsProgram::setColumns(int64_t first) { impl_->setColumns(first); }
+int64_t SumsProgram::compute(const Tile& tile, const Load& load) { return impl_->compute(tile, load); }
 
 void emitVector(const Config& config, const VectorPlan& plan, const VectorAddresses& addresses, int64_t begin,
                 int64_t end, StreamBuilder& builder) {

@@ -95,6 +95,8 @@ class Meaning {
       case VectorKind::RowSum:
       case VectorKind::RowMax:
         return reduced(n, row);
+      case VectorKind::Move:
+        return a;
     }
     return 0;
   }

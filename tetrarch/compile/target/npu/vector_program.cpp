@@ -63,6 +63,7 @@ int VectorProgram::input(int buffer, int64_t bytes, Extent extent) {
   VectorNode node{.kind = VectorKind::Input, .extent = extent, .buffer = buffer, .bytes = bytes};
   node.low = bytes == 1 ? INT8_MIN : INT32_MIN;
   node.high = bytes == 1 ? INT8_MAX : INT32_MAX;
+  node.narrow = floats && bytes == 2;
   return add(node);
 }
 
@@ -72,7 +73,7 @@ int VectorProgram::constant(int64_t value) {
 }
 
 int VectorProgram::binary(VectorKind kind, int a, int b, int64_t imm) {
-  const bool is_mul = kind == VectorKind::Mul;
+  const bool is_mul = kind == VectorKind::Mul && !floats;
   auto isSpread = [&](int x) { return nodes[x].extent == Extent::Row && joined(a, b) == Extent::Element; };
   if (kind == VectorKind::Sub && isSpread(b)) {
     kind = VectorKind::Add;
@@ -82,7 +83,7 @@ int VectorProgram::binary(VectorKind kind, int a, int b, int64_t imm) {
   const bool swaps = is_mul ? !nodes[b].isHalf() || (isSpread(b) && nodes[a].isHalf()) : isSpread(b);
   if (swaps && kind != VectorKind::Sub) std::swap(a, b);
   VectorNode node{.kind = kind, .extent = joined(a, b), .a = a, .b = b, .imm = imm};
-  setRange(node, binaryRange(kind, rangeOf(nodes[a]), rangeOf(nodes[b]), imm));
+  if (!floats) setRange(node, binaryRange(kind, rangeOf(nodes[a]), rangeOf(nodes[b]), imm));
   return add(node);
 }
 
@@ -108,8 +109,36 @@ int VectorProgram::table(VectorKind kind, int a, int buffer, int64_t imm) {
 int VectorProgram::reduceRow(VectorKind kind, int a) {
   VectorNode node{.kind = kind, .extent = Extent::Row, .a = a};
   const bool sums = kind == VectorKind::RowSum;
-  setRange(node, productRange(rangeOf(nodes[a]), {sums ? columns : 1, sums ? columns : 1}));
+  if (!floats) setRange(node, productRange(rangeOf(nodes[a]), {sums ? columns : 1, sums ? columns : 1}));
   return add(node);
+}
+
+int VectorProgram::move(int a, bool narrow) {
+  return add({.kind = VectorKind::Move, .extent = nodes[a].extent, .a = a, .narrow = narrow});
+}
+
+void VectorProgram::foldMoves() {
+  std::vector<int> uses(nodes.size(), 0);
+  const auto forOperands = [](VectorNode& n, auto f) {
+    for (int* operand : {&n.a, &n.b, &n.bias, &n.multiplier}) {
+      if (*operand >= 0) f(*operand);
+    }
+  };
+  for (VectorNode& n : nodes) forOperands(n, [&](int operand) { ++uses[operand]; });
+  for (const Result& result : results) ++uses[result.node];
+  std::vector<int> instead(nodes.size());
+  for (int i = 0; i < static_cast<int>(nodes.size()); ++i) {
+    VectorNode& n = nodes[i];
+    instead[i] = i;
+    forOperands(n, [&](int& operand) { operand = instead[operand]; });
+    if (n.kind != VectorKind::Move || !n.narrow) continue;
+    VectorNode& from = nodes[n.a];
+    const bool is_made = from.kind != VectorKind::Input && from.kind != VectorKind::Constant;
+    if (!is_made || from.extent != n.extent || (uses[n.a] > 1 && !from.narrow)) continue;
+    from.narrow = true;
+    instead[i] = n.a;
+  }
+  for (Result& result : results) result.node = instead[result.node];
 }
 
 int VectorProgram::requantize(VectorNode node) {
