@@ -63,11 +63,8 @@ class FpgaDevice : public tet_device {
  public:
   explicit FpgaDevice(Options options) : options_(std::move(options)), configurations_(options_.board) {
     const Board& board = options_.board;
-    description_ = fmt::format(
-        "{}, {} LUTs, {} multipliers, {} block RAMs, {}; clocks as routed where a design was built, else "
-        "estimated",
-        board.part, board.has.luts, board.has.multipliers, board.has.block_rams,
-        options_.is_rtl ? "its SystemVerilog" : "modelled bit for bit");
+    description_ = fmt::format("{}, {} LUTs, {}, clocks as routed or estimated", board.part, board.has.luts,
+                               options_.is_rtl ? "its SystemVerilog" : "modelled bit for bit");
     features_ = fmt::format("part={}", board.part);
     driver_ = options_.is_rtl ? "rtl (Verilator)" : "model";
   }
@@ -103,6 +100,8 @@ class FpgaDevice : public tet_device {
       return invalidArgument("{}: format '{}' is unknown; this device takes " TET_FPGA_FORMAT, name, format);
     }
     std::lock_guard lock(mutex_);
+    // A configuration that gets more kernels is another one.
+    if (loaded_ == configurations_.last()) loaded_ = kNothingLoaded;
     return FpgaModule::load(options_.board, configurations_, name, bytes);
   }
 
@@ -151,7 +150,7 @@ class FpgaDevice : public tet_device {
   Result<std::vector<bool>> chooseUnits(const FpgaKernel& kernel, const hosted::Launch& launch) {
     const uint64_t units = launch.end - launch.begin;
     std::vector<bool> chosen(units);
-    if (options_.is_rtl || options_.checks == 0 || kernel.kernel->verilog.empty()) return chosen;
+    if (options_.is_rtl || options_.checks == 0) return chosen;
     if (static_cast<int64_t>(units) <= options_.checks ||
         kernel.cycles.value_or(kSmall) <= kSmall / static_cast<int64_t>(units)) {
       chosen.assign(units, true);

@@ -37,6 +37,8 @@ class Configurations {
  public:
   explicit Configurations(const Board& board) : board_(board) {}
   size_t place(const Resources& uses);
+  // That the next kernel may go to.
+  size_t last() const { return last_; }
 
  private:
   const Board board_;

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <map>
 
 #include "tetrarch/abi/fpga_boxes.h"
@@ -183,18 +183,16 @@ TEST(FpgaTwin, SumsProductsAtSpeed) {
   std::vector<int32_t> y(kCount);
   void* const buffers[] = {x.data(), w.data(), y.data()};
   Twin twin(kernel);
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();
   ASSERT_TRUE(twin.run(0, buffers));
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   for (size_t n = 0; n < y.size(); n += 97) {
     int32_t sum = 0;
     for (size_t k = 0; k < x.size(); ++k) sum += x[k] * w[n * kLength + k];
     EXPECT_EQ(y[n], sum);
   }
   const double nodes = static_cast<double>(std::get<Nest>(kernel.stages[0].work).nodes.size());
-  RecordProperty("ns_per_node_and_iteration",
-                 fmt::format("{:.2f}", seconds.count() * 1e9 / nodes / (kCount * kLength)));
-  fmt::print("{:.2f} ns a node and iteration\n", seconds.count() * 1e9 / nodes / (kCount * kLength));
+  fmt::print("{:.2f} ns a node and iteration\n", seconds * 1e9 / nodes / (kCount * kLength));
 }
 
 TEST(FpgaTwin, AMachineThatDoesNotEndIsGivenUp) {
