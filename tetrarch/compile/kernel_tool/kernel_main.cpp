@@ -15,6 +15,8 @@
 #include "tetrarch/abi/opencl_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
+#include "tetrarch/compile/target/fpga/kernel.h"
+#include "tetrarch/compile/target/fpga/verilog.h"
 #include "tetrarch/compile/tile/tile.h"
 #include "tetrarch/graph/tet.h"
 
@@ -109,6 +111,21 @@ Status printOpenClSource(const std::vector<Task>& tasks) {
   return {};
 }
 
+// What a task becomes on an FPGA: its stages, or all of its SystemVerilog.
+Status printFpga(const std::vector<Task>& tasks, const Arguments& arguments) {
+  for (const Task& task : tasks) {
+    if (arguments.emit == "flow") {
+      TET_ASSIGN_OR_RETURN(auto module, fpga::readKernel(task, fpga::kEcp5, {}));
+      module->print(llvm::outs());
+      llvm::outs() << "\n";
+      continue;
+    }
+    TET_ASSIGN_OR_RETURN(const fpga::Kernel kernel, fpga::makeKernel(task, fpga::kEcp5));
+    llvm::outs() << fpga::printVerilog(kernel, task.name);
+  }
+  return {};
+}
+
 Status compileAndTime(const std::vector<Task>& tasks, const Arguments& arguments) {
   const CodeGenerator* generator = findCodeGenerator(arguments.target);
   if (!generator) return invalidArgument("there is no code generator '{}'", arguments.target);
@@ -169,6 +186,7 @@ Status run(const Arguments& arguments) {
   const std::vector<Task> tasks = collectTasks(*module, arguments.only);
   if (arguments.emit == "tile") return printTiles(tasks, arguments, context);
   if (arguments.emit == "opencl") return printOpenClSource(tasks);
+  if (arguments.emit == "flow" || arguments.emit == "verilog") return printFpga(tasks, arguments);
   return compileAndTime(tasks, arguments);
 }
 
@@ -179,7 +197,9 @@ int main(int argc, char** argv) {
   tetrarch::compile::Arguments arguments;
   CLI::App app("Compiles the tet.tasks of an MLIR file, or each of its func.funcs as the body of one task.");
   app.add_option("file", arguments.file, "MLIR text, - for standard input")->required();
-  app.add_option("--emit", arguments.emit, "'tile': print the loops of one unit; 'opencl': OpenCL C");
+  app.add_option(
+      "--emit", arguments.emit,
+      "'tile': print the loops of one unit; 'opencl': OpenCL C; 'flow', 'verilog': stages of an FPGA");
   app.add_option("--only", arguments.only, "just the function of this name");
   app.add_option("--choice", arguments.choice, "tile choice, as printed by --tune");
   app.add_option("--vector-bytes", arguments.vector_bytes, "of the vectors that --emit=tile prints");

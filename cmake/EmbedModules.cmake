@@ -1,0 +1,10 @@
+# Write OUTPUT, a row {"name", R"(text)"} for each SystemVerilog module of FOLDER.
+file(GLOB sources "${FOLDER}/fpga_*.sv")
+list(SORT sources)
+set(rows "")
+foreach(source IN LISTS sources)
+  get_filename_component(name "${source}" NAME_WE)
+  file(READ "${source}" text)
+  string(APPEND rows "{\"${name}\", R\"sv(${text})sv\"},\n")
+endforeach()
+file(WRITE "${OUTPUT}" "${rows}")

@@ -1,0 +1,16 @@
+// From a task to a scheduled kernel, for a part.
+#pragma once
+
+#include "tetrarch/compile/target/fpga/read_task.h"
+
+namespace tetrarch::fpga {
+
+// The stages of a task, simplified but not scheduled: to look at.
+Result<mlir::OwningOpRef<mlir::ModuleOp>> readKernel(const compile::Task& task, const Part& part,
+                                                     const Fold& fold);
+
+// With as much hardware as pays and fits. Unimplemented with the reason: for what does not fit, the resource
+// and both numbers.
+Result<Kernel> makeKernel(const compile::Task& task, const Part& part);
+
+}  // namespace tetrarch::fpga

@@ -1,0 +1,96 @@
+// The strided nests of one task becoming the stages of one kernel. Private to nest_*.cpp.
+#pragma once
+
+#include <map>
+
+#include "mlir/IR/Builders.h"
+#include "tetrarch/compile/target/fpga/flow.h"
+#include "tetrarch/compile/target/fpga/read_task.h"
+#include "tetrarch/compile/target/fpga/sliding_window.h"
+#include "tetrarch/compile/target/fpga/stage_loops.h"
+
+namespace tetrarch::fpga {
+
+// When an iteration takes an operand.
+enum class When { Each, First, Last };
+
+// A tensor, or the part of it that a run needs, on the chip.
+struct OnChip {
+  mlir::Value memory;
+  llvm::SmallVector<mlir::Value> written;  // ends of the stages that fill it
+};
+
+// A window whose stream is there, and then the values at its taps.
+struct OpenWindow {
+  SlidingWindow window;
+  mlir::Value beats;
+  llvm::SmallVector<int64_t> box;  // in which a beat comes
+  mlir::TypedAttr padding;         // outside of it; null where it does not matter
+  std::map<int64_t, mlir::Value> taps;
+};
+
+class NestKernel {
+ public:
+  NestKernel(const compile::Task& task, const Part& part, compile::TileNestPlan plan)
+      : task_(task),
+        part_(part),
+        plan_(std::move(plan)),
+        b_(task.block->getParentOp()->getContext()),
+        loc_(b_.getUnknownLoc()) {}
+
+  Result<mlir::OwningOpRef<mlir::ModuleOp>> build(const Fold& fold);
+
+ private:
+  // What a stage asks for the operand of one copy; null for an operand that is not used.
+  using Source = std::function<mlir::Value(llvm::ArrayRef<int64_t> copy)>;
+
+  Status choose(const Fold& fold);
+  void chooseRows(int64_t rows);
+  void chooseUnits(StageLoops& loops);
+  bool canBeUnit(const StageLoops& loops, size_t dim) const;
+
+  mlir::Type elementOf(unsigned buffer) const;
+  mlir::Value stream(int64_t lanes, mlir::Type element);
+  mlir::Value port(bool is_output, unsigned buffer, int64_t lanes, int64_t offset,
+                   llvm::ArrayRef<int64_t> unit_strides, llvm::ArrayRef<int64_t> extents,
+                   llvm::ArrayRef<int64_t> strides);
+  OnChip fill(mlir::Value stream, llvm::ArrayRef<int64_t> extents,
+              llvm::function_ref<mlir::Value(mlir::Value popped)> value, llvm::ArrayRef<int64_t> box,
+              std::string_view name);
+  OnChip& whole(unsigned buffer);
+  OnChip& padded(unsigned buffer, const StageLoops& loops, const compile::TileAccess& access);
+
+  void emit(StageLoops& loops, size_t number);
+  Source source(const compile::TileInput& input, const StageLoops& loops, When when);
+  Source popped(const compile::TileAccess& access, const StageLoops& loops, When when);
+  Source kept(const compile::TileAccess& access, const StageLoops& loops);
+  Source loaded(const OnChip& place, const compile::TileAccess& access, const StageLoops& loops);
+  bool keeps(const compile::TileAccess& access, const StageLoops& loops) const;
+  mlir::Value affine(const compile::TileAccess& access, const StageLoops& loops, llvm::ArrayRef<int64_t> copy,
+                     mlir::Type type);
+  std::optional<llvm::SmallVector<int64_t>> box(const StageLoops& loops, When when) const;
+  llvm::SmallVector<mlir::Value> body(const compile::TileBody& body, const StageLoops& loops, size_t which,
+                                      llvm::ArrayRef<Source> inputs, llvm::ArrayRef<mlir::Value> accumulators,
+                                      llvm::ArrayRef<int64_t> copy);
+  llvm::SmallVector<int64_t> unitStrides(const compile::TileAccess& access, const StageLoops& loops) const;
+  void openWindows(const StageLoops& loops);
+  void fillTaps(const StageLoops& loops);
+  void await(const OnChip& place) { after_.append(place.written.begin(), place.written.end()); }
+
+  const compile::Task& task_;
+  const Part& part_;
+  compile::TileNestPlan plan_;
+  mlir::OpBuilder b_;
+  mlir::Location loc_;
+  std::vector<StageLoops> stages_;
+  llvm::SmallVector<int64_t> units_;
+  flow::KernelOp kernel_;
+  mlir::OpBuilder::InsertPoint network_;
+  llvm::DenseMap<unsigned, OnChip> on_chip_;  // by buffer
+  llvm::DenseSet<unsigned> read_;             // results and temporaries that a nest reads
+  llvm::SmallVector<mlir::Value> after_;      // of the stage in the making
+  std::vector<OpenWindow> windows_;           // of the stage in the making
+  int fills_ = 0;                             // stages that fill memories
+};
+
+}  // namespace tetrarch::fpga

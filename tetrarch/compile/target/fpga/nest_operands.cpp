@@ -1,0 +1,390 @@
+// How a stage gets what it reads: from streams, from memories that stages before it fill, from windows that
+// slide.
+#include <numeric>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "tetrarch/compile/target/fpga/clone_body.h"
+#include "tetrarch/compile/target/fpga/nest_kernel.h"
+
+namespace tetrarch::fpga {
+namespace {
+
+namespace arith = mlir::arith;
+using compile::TileAccess;
+using compile::TileBuffer;
+using compile::TileInput;
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using mlir::Value;
+using Role = Dim::Role;
+
+// An operand stays on the chip when it is read at least so often...
+constexpr int64_t kReuse = 4;
+// ...and takes no more of the chip's RAM than this share.
+constexpr int64_t kReuseShare = 4;
+
+int64_t productOf(ArrayRef<int64_t> factors) {
+  return std::accumulate(factors.begin(), factors.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Of the first access to the buffer, along a dim.
+int64_t strideOf(const StageLoops& loops, unsigned buffer, size_t dim) {
+  for (const TileInput& input : loops.nest.body.inputs) {
+    const auto* access = std::get_if<TileAccess>(&input);
+    if (access && access->buffer == buffer) return access->strides[dim];
+  }
+  return 0;
+}
+
+// [from, to) of a padded dim, counted from `place`, without what is padding; its stride in the source.
+// `place` becomes one of the source.
+int64_t cropToSource(const compile::TilePadding& pad, int64_t stride, int64_t& from, int64_t& to,
+                     int64_t& place) {
+  int64_t padded = pad.lines * pad.line, source = productOf(pad.source_shape);
+  for (size_t j = 0; j < pad.shape.size(); ++j) {
+    padded /= pad.shape[j];
+    source /= pad.source_shape[j];
+    if (padded != stride || pad.shape[j] == 1) continue;
+    place -= pad.low[j];
+    from = std::max<int64_t>(from, -place);
+    to = std::min(to, pad.source_shape[j] - place);
+    return source;
+  }
+  from = 0, to = 1, place = 0;  // a dim of one
+  return 0;
+}
+
+}  // namespace
+
+// --- streams and memories
+// ----------------------------------------------------------------------------------------------
+
+mlir::Type NestKernel::elementOf(unsigned buffer) const { return scalarType(plan_.buffers[buffer].element); }
+
+Value NestKernel::stream(int64_t lanes, mlir::Type element) {
+  return flow::StreamOp::create(b_, loc_, flow::StreamType::get(b_.getContext(), lanes, element),
+                                /*depth=*/4);
+}
+
+Value NestKernel::port(bool is_output, unsigned buffer, int64_t lanes, int64_t offset,
+                       ArrayRef<int64_t> unit_strides, ArrayRef<int64_t> extents, ArrayRef<int64_t> strides) {
+  const TileBuffer& tensor = plan_.buffers[buffer];
+  const mlir::Type element = elementOf(buffer);
+  const int64_t bytes = std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
+  const int64_t number = tensor.index + (is_output ? plan_.operands : 0);
+  mlir::OpBuilder::InsertionGuard guard(b_);
+  b_.restoreInsertionPoint(network_);
+  Value beats = stream(lanes, element);
+  flow::PortOp::create(b_, loc_, beats, is_output, number, bytes, offset, unit_strides, extents, strides);
+  return beats;
+}
+
+// A stage that pops a beat for each word of a new memory, but outside of the box.
+OnChip NestKernel::fill(Value stream, ArrayRef<int64_t> extents, llvm::function_ref<Value(Value)> value,
+                        ArrayRef<int64_t> box, std::string_view name) {
+  const auto type = mlir::cast<flow::StreamType>(stream.getType());
+  mlir::OpBuilder::InsertionGuard guard(b_);
+  b_.restoreInsertionPoint(network_);
+  OnChip place;
+  place.memory = flow::MemoryOp::create(
+      b_, loc_,
+      flow::MemoryType::get(b_.getContext(), productOf(extents), type.getLanes(), type.getElement()),
+      nullptr);
+  auto nest = flow::NestOp::create(b_, loc_, flow::EndType::get(b_.getContext()),
+                                   fmt::format("{}_{}", name, fills_++), extents,
+                                   SmallVector<bool>(extents.size(), false), mlir::ValueRange());
+  b_.setInsertionPointToStart(&nest.getBody().emplaceBlock());
+  const mlir::DenseI64ArrayAttr where = box.empty() ? nullptr : b_.getDenseI64ArrayAttr(box);
+  SmallVector<Value> lanes;
+  for (int64_t lane = 0; lane < type.getLanes(); ++lane)
+    lanes.push_back(value(flow::PopOp::create(b_, loc_, type.getElement(), stream, lane, where)));
+  SmallVector<int64_t> strides(extents.size(), 1);
+  for (size_t d = extents.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * extents[d + 1];
+  Value address = flow::AffineOp::create(b_, loc_, b_.getI32Type(), 0, strides);
+  flow::StoreOp::create(b_, loc_, place.memory, address, lanes, Value(), false, nullptr);
+  place.written.push_back(nest.getEnd());
+  return place;
+}
+
+// All of an operand, or of what a stage of this kernel computes.
+OnChip& NestKernel::whole(unsigned buffer) {
+  auto [entry, is_new] = on_chip_.try_emplace(buffer);
+  if (!is_new) return entry->second;
+  const TileBuffer& tensor = plan_.buffers[buffer];
+  if (tensor.kind == TileBuffer::Kind::kOperand) {
+    Value beats = port(false, buffer, 1, 0, SmallVector<int64_t>(units_.size(), 0), {tensor.count}, {1});
+    OnChip place = fill(beats, {tensor.count}, [](Value popped) { return popped; }, {}, "load");
+    return on_chip_[buffer] = place;
+  }
+  mlir::OpBuilder::InsertionGuard guard(b_);
+  b_.restoreInsertionPoint(network_);
+  const auto type = flow::MemoryType::get(b_.getContext(), tensor.count, 1, elementOf(buffer));
+  entry->second.memory = flow::MemoryOp::create(b_, loc_, type, nullptr);
+  return entry->second;
+}
+
+// A padded operand, without the dims that units run over.
+OnChip& NestKernel::padded(unsigned buffer, const StageLoops& loops, const TileAccess& access) {
+  if (auto known = on_chip_.find(buffer); known != on_chip_.end()) return known->second;
+  const compile::TilePadding& pad = plan_.pads[plan_.buffers[buffer].index];
+  SmallVector<int64_t> extents, strides, box, beats, unit_strides(units_.size(), 0);
+  int64_t padded_stride = pad.lines * pad.line, stride = productOf(pad.source_shape);
+  for (size_t j = 0; j < pad.shape.size(); ++j) {
+    padded_stride /= pad.shape[j];
+    stride /= pad.source_shape[j];
+    bool is_unit = false;
+    size_t unit = 0;
+    for (size_t d = 0; d < loops.dims.size(); ++d) {
+      if (loops.dims[d].role != Role::Unit) continue;
+      if (access.strides[d] == padded_stride && pad.shape[j] > 1) {
+        is_unit = true;
+        unit_strides[unit] = stride;
+      }
+      ++unit;
+    }
+    if (is_unit) continue;
+    extents.push_back(pad.shape[j]);
+    box.append({pad.low[j], pad.low[j] + pad.source_shape[j]});
+    beats.push_back(pad.source_shape[j]);
+    strides.push_back(stride);
+  }
+  Value source = port(false, pad.source, 1, 0, unit_strides, beats, strides);
+  const OnChip place = fill(
+      source, extents,
+      [&](Value popped) -> Value {
+        Value inside = flow::InsideOp::create(b_, loc_, b_.getI1Type(), box);
+        return arith::SelectOp::create(b_, loc_, inside, popped,
+                                       arith::ConstantOp::create(b_, loc_, pad.value));
+      },
+      box, "pad");
+  return on_chip_[buffer] = place;
+}
+
+// --- operands
+// ------------------------------------------------------------------------------------------------------------
+
+SmallVector<int64_t> NestKernel::unitStrides(const TileAccess& access, const StageLoops& loops) const {
+  SmallVector<int64_t> strides;
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    if (loops.dims[d].role == Role::Unit) strides.push_back(access.strides[d]);
+  }
+  strides.resize(units_.size(), 0);
+  return strides;
+}
+
+// Where the reduced loops stand at that time, after the windows are whole; nothing for all iterations.
+std::optional<SmallVector<int64_t>> NestKernel::box(const StageLoops& loops, When when) const {
+  SmallVector<int64_t> box;
+  bool narrows = false;
+  for (const Dim& dim : loops.dims) {
+    if (dim.role != Role::Loop) continue;
+    const bool one = dim.is_reduction && when != When::Each && dim.extent > 1;
+    const int64_t low = one && when == When::Last ? dim.extent - 1 : 0;
+    box.append({dim.lead + low, dim.lead + (one && when == When::First ? 1 : dim.extent)});
+    narrows |= one || dim.lead > 0;
+  }
+  if (!narrows) return std::nullopt;
+  return box;
+}
+
+NestKernel::Source NestKernel::popped(const TileAccess& access, const StageLoops& loops, When when) {
+  SmallVector<int64_t> extents, strides;
+  SmallVector<size_t> lane_dims;
+  int64_t lanes = 1;
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    const Dim& dim = loops.dims[d];
+    if (dim.role == Role::Copy && access.strides[d] != 0) {
+      lane_dims.push_back(d);
+      lanes *= dim.extent;
+    } else if (dim.role == Role::Loop && !(dim.is_reduction && when != When::Each)) {
+      extents.push_back(dim.extent);
+      strides.push_back(access.strides[d]);
+    }
+  }
+  for (size_t d : lane_dims) {
+    extents.push_back(loops.dims[d].extent);
+    strides.push_back(access.strides[d]);
+  }
+  Value beats =
+      port(false, access.buffer, lanes, access.offset, unitStrides(access, loops), extents, strides);
+  const auto where = box(loops, when);
+  const mlir::DenseI64ArrayAttr attribute = where ? b_.getDenseI64ArrayAttr(*where) : nullptr;
+  return [this, beats, lane_dims, attribute, &loops,
+          element = elementOf(access.buffer)](ArrayRef<int64_t> copy) -> Value {
+    int64_t lane = 0;
+    for (size_t d : lane_dims) lane = lane * loops.dims[d].extent + copy[d];
+    return flow::PopOp::create(b_, loc_, element, beats, lane, attribute);
+  };
+}
+
+// Whether an operand that all of a run reads again and again fits on the chip.
+bool NestKernel::keeps(const TileAccess& access, const StageLoops& loops) const {
+  int64_t times = 1, bits = elementOf(access.buffer).getIntOrFloatBitWidth();
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    if (loops.dims[d].role == Role::Unit) continue;
+    (access.strides[d] == 0 && loops.dims[d].role == Role::Loop ? times : bits) *=
+        access.strides[d] == 0 && loops.dims[d].role == Role::Copy ? 1 : loops.dims[d].extent;
+  }
+  return times >= kReuse && bits <= part_.has.block_rams * part_.block_ram_bits / kReuseShare;
+}
+
+// The operand in a memory of its own, a word for each iteration that differs.
+NestKernel::Source NestKernel::kept(const TileAccess& access, const StageLoops& loops) {
+  SmallVector<int64_t> extents, strides;
+  SmallVector<size_t> lane_dims;
+  int64_t lanes = 1, words = 1;
+  TileAccess word;  // which word an iteration reads
+  word.strides.assign(loops.dims.size(), 0);
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    const Dim& dim = loops.dims[d];
+    if (access.strides[d] == 0 || dim.role == Role::Unit) continue;
+    if (dim.role == Role::Copy) {
+      lane_dims.push_back(d);
+      lanes *= dim.extent;
+    } else {
+      extents.push_back(dim.extent);
+      strides.push_back(access.strides[d]);
+      words *= dim.extent;
+    }
+  }
+  for (int64_t d = static_cast<int64_t>(loops.dims.size()) - 1, stride = 1; d >= 0; --d) {
+    if (access.strides[d] == 0 || loops.dims[d].role != Role::Loop) continue;
+    word.strides[d] = stride;
+    stride *= loops.dims[d].extent;
+  }
+  for (size_t d : lane_dims) {
+    extents.push_back(loops.dims[d].extent);
+    strides.push_back(access.strides[d]);
+  }
+  if (extents.empty()) extents.push_back(1), strides.push_back(0);
+  Value beats =
+      port(false, access.buffer, lanes, access.offset, unitStrides(access, loops), extents, strides);
+  const OnChip place = fill(beats, {words}, [](Value popped) { return popped; }, {}, "load");
+  await(place);
+  const mlir::Type element = elementOf(access.buffer);
+  return [this, place, word, lane_dims, element, &loops](ArrayRef<int64_t> copy) -> Value {
+    int64_t lane = 0;
+    for (size_t d : lane_dims) lane = lane * loops.dims[d].extent + copy[d];
+    const SmallVector<int64_t> nowhere(loops.dims.size(), 0);
+    return flow::LoadOp::create(b_, loc_, element, place.memory,
+                                affine(word, loops, nowhere, b_.getI32Type()), lane);
+  };
+}
+
+NestKernel::Source NestKernel::loaded(const OnChip& place, const TileAccess& access,
+                                      const StageLoops& loops) {
+  await(place);
+  return [this, memory = place.memory, access, &loops](ArrayRef<int64_t> copy) -> Value {
+    const mlir::Type element = mlir::cast<flow::MemoryType>(memory.getType()).getElement();
+    return flow::LoadOp::create(b_, loc_, element, memory, affine(access, loops, copy, b_.getI32Type()), 0);
+  };
+}
+
+NestKernel::Source NestKernel::source(const TileInput& input, const StageLoops& loops, When when) {
+  if (auto* constant = std::get_if<mlir::TypedAttr>(&input))
+    return [this, constant](ArrayRef<int64_t>) -> Value {
+      return arith::ConstantOp::create(b_, loc_, *constant);
+    };
+  auto* access = std::get_if<TileAccess>(&input);
+  if (!access) return {};
+  for (size_t w = 0; w < windows_.size(); ++w) {
+    if (windows_[w].window.buffer != access->buffer || when != When::Each) continue;
+    return [this, w, access](ArrayRef<int64_t> copy) -> Value {
+      int64_t tap = access->offset;
+      for (size_t d = 0; d < copy.size(); ++d) tap += copy[d] * access->strides[d];
+      return windows_[w].taps.at(tap);
+    };
+  }
+  switch (plan_.buffers[access->buffer].kind) {
+    case TileBuffer::Kind::kOperand:
+      return when == When::Each && keeps(*access, loops) ? kept(*access, loops)
+                                                         : popped(*access, loops, when);
+    case TileBuffer::Kind::kPadded:
+      return loaded(padded(access->buffer, loops, *access), *access, loops);
+    default:
+      return loaded(whole(access->buffer), *access, loops);
+  }
+}
+
+// The place in the loops of the stage; units are elsewhere.
+Value NestKernel::affine(const TileAccess& access, const StageLoops& loops, ArrayRef<int64_t> copy,
+                         mlir::Type type) {
+  int64_t offset = access.offset;
+  SmallVector<int64_t> strides;
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    offset += (copy[d] - loops.dims[d].lead) * access.strides[d];
+    if (loops.dims[d].role == Role::Loop) strides.push_back(access.strides[d]);
+  }
+  return flow::AffineOp::create(b_, loc_, type, offset, strides);
+}
+
+// --- windows
+// ------------------------------------------------------------------------------------------------------------
+
+// The streams of windows: an element for each iteration in which the image goes on.
+void NestKernel::openWindows(const StageLoops& loops) {
+  windows_.clear();
+  if (llvm::none_of(loops.dims, [](const Dim& dim) { return dim.lead > 0; })) return;
+  for (SlidingWindow& window : findWindows(loops, plan_)) {
+    OpenWindow open{.window = std::move(window)};
+    const SlidingWindow& it = open.window;
+    const TileBuffer& buffer = plan_.buffers[it.buffer];
+    const auto* pad = buffer.kind == TileBuffer::Kind::kPadded ? &plan_.pads[buffer.index] : nullptr;
+    TileAccess access;  // of the source, as a stage without lead would read it
+    access.offset = pad ? 0 : it.rest;
+    access.strides.assign(loops.dims.size(), 0);
+    SmallVector<int64_t> extents, strides;
+    for (size_t d = 0; d < loops.dims.size(); ++d) {
+      const Dim& dim = loops.dims[d];
+      const int64_t stride = loops.dims[d].role == Role::Loop ? it.strides[d] : strideOf(loops, it.buffer, d);
+      if (dim.role == Role::Copy) continue;
+      int64_t from = 0, to = dim.extent + it.reach[d], place = it.first[d], source_stride = stride;
+      if (pad) source_stride = cropToSource(*pad, stride, from, to, place);
+      access.strides[d] = source_stride;
+      if (dim.role == Role::Unit) continue;
+      const int64_t begin = dim.lead - it.reach[d];
+      open.box.append({begin + from, begin + to});
+      extents.push_back(to - from);
+      strides.push_back(source_stride);
+      access.offset += (place + from) * source_stride;
+    }
+    if (pad) open.padding = pad->value;
+    open.beats = port(false, pad ? pad->source : it.buffer, 1, access.offset, unitStrides(access, loops),
+                      extents, strides);
+    windows_.push_back(std::move(open));
+  }
+}
+
+// The values at the taps, each a delay of the one that comes after it in the image.
+void NestKernel::fillTaps(const StageLoops& loops) {
+  SmallVector<int64_t> steps(loops.dims.size(), 0);  // iterations from an index of a dim to the next
+  for (int64_t d = static_cast<int64_t>(loops.dims.size()) - 1, step = 1; d >= 0; --d) {
+    if (loops.dims[d].role != Role::Loop) continue;
+    steps[d] = step;
+    step *= loops.dims[d].extent + loops.dims[d].lead;
+  }
+  for (OpenWindow& open : windows_) {
+    const mlir::Type element = elementOf(open.window.buffer);
+    Value value = flow::PopOp::create(b_, loc_, element, open.beats, 0, b_.getDenseI64ArrayAttr(open.box));
+    if (open.padding) {
+      Value inside = flow::InsideOp::create(b_, loc_, b_.getI1Type(), open.box);
+      value =
+          arith::SelectOp::create(b_, loc_, inside, value, arith::ConstantOp::create(b_, loc_, open.padding));
+    }
+    std::multimap<int64_t, int64_t> by_delay;
+    for (int64_t tap : open.window.taps) {
+      const std::vector<int64_t> place = open.window.placeOf(tap);
+      int64_t delay = 0;
+      for (size_t d = 0; d < place.size(); ++d) delay += (open.window.reach[d] - place[d]) * steps[d];
+      by_delay.emplace(delay, tap);
+    }
+    int64_t now = 0;
+    for (auto [delay, tap] : by_delay) {
+      if (delay > now) value = flow::DelayOp::create(b_, loc_, element, value, delay - now);
+      now = delay;
+      open.taps[tap] = value;
+    }
+  }
+}
+
+}  // namespace tetrarch::fpga

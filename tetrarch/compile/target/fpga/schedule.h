@@ -1,0 +1,27 @@
+// When each operator of a kernel starts, how often an iteration begins, and what the kernel takes of the
+// part.
+#pragma once
+
+#include "tetrarch/abi/fpga_program.h"
+#include "tetrarch/compile/target/fpga/part.h"
+
+namespace tetrarch::fpga {
+
+// Fills in the cycles of all nodes and instructions, intervals, depths and blocks' cycles. Operators start as
+// early as they can, but for sums: there all that comes from outside is waited for before a cell is read, so
+// that the way from a cell back to it is as short as its operators allow. The interval is what that way
+// needs.
+void schedule(Kernel& kernel);
+
+// What the scheduled kernel takes, and its clock, as modelled. ResourceExhausted names the resource that the
+// part has too little of, and both numbers.
+Status estimate(Kernel& kernel, const Part& part);
+
+// Of operators like this one a machine has one, which starts once a cycle; others are there as often as they
+// are used.
+bool isShared(const Node& node, Type operand);
+
+// Cycles of a run when no port waits for the other side; the twin has the exact number.
+int64_t estimateCycles(const Kernel& kernel);
+
+}  // namespace tetrarch::fpga
