@@ -40,7 +40,7 @@ void checkSeed(mlir::MLIRContext* context, unsigned seed, size_t& tasks) {
   }
 }
 
-TEST(FpgaRandom, Graphs) {
+TEST(FpgaGraphs, Random) {
   auto context = tet::makeContext();
   mlir::DialectRegistry registry;
   registerCodegenDialects(registry);
