@@ -10,7 +10,7 @@ namespace tetrarch::fpga {
 namespace {
 
 // Steps without a repetition that are enough to give up.
-constexpr int64_t kMaxSteps = 500'000'000;
+constexpr int64_t kMaxSteps = 200'000'000;
 
 enum class Phase : uint8_t { Waits, Runs, Ended };
 

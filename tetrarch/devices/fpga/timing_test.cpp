@@ -7,6 +7,7 @@
 #include "tetrarch/abi/fpga_boxes.h"
 #include "tetrarch/devices/fpga/random_program.h"
 #include "tetrarch/devices/fpga/reference.h"
+#include "tetrarch/devices/fpga/run.h"
 
 namespace tetrarch::fpga {
 namespace {
@@ -83,6 +84,28 @@ TEST(FpgaTiming, ShallowFifosAreNamed) {
   EXPECT_EQ(timing.error().message(), "stage copy waits for ever for room in stream 2, of depth 2");
   kernel.streams[2].depth = 20;
   EXPECT_TRUE(simulateTiming(kernel, machines));
+}
+
+TEST(FpgaTiming, StagesThatWaitForEachOtherAreNamed) {
+  // Each needs the other's first beat for its own.
+  Kernel kernel = copyKernel(5, 1, 1, 2);
+  Nest& first = std::get<Nest>(kernel.stages[0].work);
+  kernel.streams.push_back({.type = {8}});
+  kernel.streams.push_back({.type = {8}});
+  first.nodes.push_back({.op = Operator::Pop, .type = {8}, .object = 3});
+  first.outputs.push_back({.object = 2, .values = {1}});
+  Nest second{.loops = {{5, false}}, .nodes = {{.op = Operator::Pop, .type = {8}, .object = 2}}};
+  second.outputs = {{.object = 3, .values = {0}}};
+  kernel.stages.push_back({.name = "second", .work = second});
+  ASSERT_TRUE(verify({.part = "any", .kernels = {kernel}}).ok());
+  auto timing = simulateTiming(kernel, std::vector<int64_t>(2));
+  ASSERT_FALSE(timing);
+  EXPECT_EQ(timing.error().message(), "stage copy waits for ever for a beat of stream 3, of depth 2");
+  auto buffers = randomBuffers(kernel, 1);
+  auto run = Twin(kernel).run(0, pointers(buffers));
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(run.error().message(), "stage copy waits for ever for a beat");
 }
 
 // A picture through two stages, the second a window of which some iterations give nothing.

@@ -359,9 +359,7 @@ void NestPrinter::printAccumulators() {
     std::string text;
     int64_t stride = 1;
     size_t outermost = 0;
-    while (outermost < nest_.loops.size() &&
-           !(nest_.loops[outermost].is_reduction && nest_.loops[outermost].extent > 1))
-      ++outermost;
+    while (!nest_.loops[outermost].is_reduction) ++outermost;
     for (size_t d = nest_.loops.size(); d-- > outermost;) {
       if (nest_.loops[d].is_reduction) continue;
       text = (text.empty() ? "" : text + " + ") + fmt::format("{}'(i{}) * {}'d{}", bits, d, bits, stride);
