@@ -34,8 +34,7 @@ class FloatFunctions {
   int sub(int a, int b) { return program_.binary(VectorKind::Sub, a, b); }
   int mul(int a, int b) { return program_.binary(VectorKind::Mul, a, b); }
   int clamp(int x, float low, float high);
-  // x * number or 0 from a value of isPositive().
-  int within(int x, int limit);
+  int within(int x, int limit);  // from -limit to limit
   int tableOf(const Table& entries);
   int lookUp(int x, double first, double step, const Table& entries);
   // f at first + i * step, as the sum of two bf16.

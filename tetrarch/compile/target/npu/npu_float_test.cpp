@@ -293,6 +293,35 @@ TEST_F(NpuFloat, LayerNorm) {
   }
 }
 
+// Over rows, over pixels of planes, and with something behind.
+TEST_F(NpuFloat, SumsOfColumns) {
+  for (const std::string& type : {"f32", "bf16"}) {
+    SCOPED_TRACE(type);
+    for (const auto& [shape, dims, to] :
+         std::vector<std::array<std::string, 3>>{{"40x50", "0", "50"},
+                                                 {"1x20", "0", "20"},
+                                                 {"700x33", "0", "33"},
+                                                 {"2x7x5x40", "1, 2", "2x40"}}) {
+      SCOPED_TRACE(shape);
+      check(fmt::format(R"(func.func @main(%x: tensor<{0}x{3}>, %b: tensor<{2}x{3}>) -> tensor<{2}x{3}> {{
+        %rate = tet.constant dense<0.25> : tensor<{2}x{3}>
+        %0 = tet.reduce add, %x, dims = [{1}] : (tensor<{0}x{3}>) -> tensor<{2}x{3}>
+        %1 = tet.multiply %0, %rate : tensor<{2}x{3}>
+        %2 = tet.subtract %b, %1 : tensor<{2}x{3}>
+        return %2 : tensor<{2}x{3}>
+      }})",
+                        shape, dims, to, type),
+            2, type == "f32" ? kSums * 10 : kNarrow);
+      check(fmt::format(R"(func.func @main(%x: tensor<{0}x{3}>) -> tensor<{2}x{3}> {{
+        %0 = tet.reduce add, %x, dims = [{1}] : (tensor<{0}x{3}>) -> tensor<{2}x{3}>
+        return %0 : tensor<{2}x{3}>
+      }})",
+                        shape, dims, to, type),
+            1, type == "f32" ? kSums * 10 : kNarrow);
+    }
+  }
+}
+
 // What `text` says, as tasks, and why the first of them that is declined is.
 TEST_F(NpuFloat, DeclinesWithAReason) {
   const auto generator = findCodeGenerator("npu")->forFeatures("side=16 kind=bf16");

@@ -5,8 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tetrarch/compile/target/npu/contraction.h"
 #include "tetrarch/compile/target/npu/npu_task.h"
-#include "tetrarch/compile/target/npu/read_float.h"
 #include "tetrarch/compile/target/npu/read_planes.h"
+#include "tetrarch/compile/target/npu/read_sums.h"
 #include "tetrarch/compile/target/npu/requantize.h"
 #include "tetrarch/compile/tile/nest.h"
 
@@ -78,7 +78,6 @@ class Reader {
   Status readEpilogue();
   Status readRequantize();
   Status readProgram();
-  Result<int> programInput(const compile::TileInput& input, mlir::Type type);
   Result<std::vector<Contraction>> readDiagonal();
   Contraction diagonalOf(int64_t first, int64_t count) const;
   Status repackWeights();
@@ -232,58 +231,15 @@ Status Reader::readRequantize() {
   return {};
 }
 
-// Any elementwise code, as a program of the vector unit.
 Status Reader::readProgram() {
+  auto read = readSumsEpilogue(plan_, nest_, config_, memory_);
+  if (!read) return unfit(read.error().message());
   Epilogue& e = c_.epilogue;
   e.kind = Epilogue::Kind::Program;
-  e.program.floats = true;
-  e.program.columns = c_.columns;
-  const compile::TileBody& body = *nest_.epilogue;
-  FloatReader reader(e.program);
-  for (unsigned i = 0; i < body.inputs.size(); ++i) {
-    mlir::BlockArgument argument = body.block->getArgument(i);
-    if (argument.use_empty()) continue;
-    if (static_cast<int>(i) == body.acc) {
-      reader.bind(argument, e.program.input(kSumsBuffer, 4, Extent::Element));
-    } else {
-      TET_ASSIGN_OR_RETURN(const int node, programInput(body.inputs[i], argument.getType()));
-      reader.bind(argument, node);
-    }
-  }
-  mlir::Value yielded = body.block->getTerminator()->getOperand(0);
-  TET_ASSIGN_OR_RETURN(int node, reader.read(yielded));
-  const int64_t bytes = yielded.getType().getIntOrFloatBitWidth() / 8;
-  if (e.program.nodes[node].extent != Extent::Element) return unfit("a result without its sums");
-  if (e.program.nodes[node].narrow != (bytes == 2)) node = e.program.move(node, bytes == 2);
-  e.program.results.push_back({node, bytes});
-  e.program.foldMoves();
-  e.constants = memory_.addConstant(constantsOf(e.program, config_.side));
+  e.program = std::move(read->program);
+  e.operands = std::move(read->operands);
+  e.constants = read->constants;
   return {};
-}
-
-Result<int> Reader::programInput(const compile::TileInput& input, mlir::Type type) {
-  VectorProgram& program = c_.epilogue.program;
-  if (const auto* number = std::get_if<mlir::TypedAttr>(&input)) {
-    if (auto bits = floatConstant(*number)) return program.constant(*bits);
-  }
-  const auto* access = std::get_if<TileAccess>(&input);
-  if (!access || (!type.isF32() && !type.isBF16()) || access->panel_dim >= 0 ||
-      plan_.buffers[access->buffer].kind != TileBuffer::Kind::kOperand) {
-    return propagate(unfit("what is computed with the sums is no tensor of bf16 or f32"));
-  }
-  const int64_t bytes = type.getIntOrFloatBitWidth() / 8;
-  bool is_column = true;
-  for (unsigned d = 0; d < nest_.parallel; ++d) {
-    const int64_t expected = isColumn(d) ? 1 : 0;
-    is_column = is_column && (access->strides[d] == expected || nest_.extents[d] == 1);
-  }
-  const bool is_element = access->strides == out_->strides;
-  if (!is_column && !is_element)
-    return propagate(unfit("a tensor is read in another layout than the result"));
-  const int64_t offset = access->offset - (is_column ? 0 : out_->offset);
-  c_.epilogue.operands.push_back(memory_.operand(plan_.buffers[access->buffer].index) + offset * bytes);
-  return program.input(static_cast<int>(c_.epilogue.operands.size()) - 1, bytes,
-                       is_column ? Extent::Column : Extent::Element);
 }
 
 // A diagonal of weights for each block of channels. Blocks are side by side; the last may be smaller.

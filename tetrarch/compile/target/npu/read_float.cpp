@@ -139,14 +139,11 @@ Result<int> FloatReader::readCondition(Value condition) {
   return functions_.isPositive(difference);
 }
 
-// What is read by nobody else is rounded where it is computed.
+// Constants stay as they are written: bf16 already where a model has them.
 int FloatReader::narrowed(int index) {
-  VectorNode& node = program_.nodes[index];
-  if (node.kind == VectorKind::Constant) {
-    // Constants stay as they are written: bf16 already where a model has them.
-    return index;
-  }
-  return node.narrow ? index : program_.move(index, true);
+  const VectorNode& node = program_.nodes[index];
+  const bool is_so = node.narrow || node.kind == VectorKind::Constant;
+  return is_so ? index : program_.move(index, true);
 }
 
 }  // namespace tetrarch::npu
