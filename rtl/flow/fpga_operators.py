@@ -24,7 +24,7 @@ FIGURES = Path(__file__).with_name("fpga_operators.json")
 TABLE = ROOT / "tetrarch" / "abi" / "fpga_cost.def"
 LEAST_MHZ = 125
 FLOATS = {"F16": (5, 10), "Bf16": (8, 7), "F32": (8, 23)}
-INTEGERS = {f"I{width}": width for width in (8, 16, 32, 64)}
+INTEGERS = {f"I{width}": width for width in (8, 32, 64)}  # between them the compiler interpolates
 TABLE_HEAD = """\
 // What an operator takes of an ECP5-85k, its registers included: rtl/flow/fpga_operators.json has what place and route
 // said of each, and `python -m rtl.flow.fpga_operators` writes both.
