@@ -48,6 +48,8 @@ class Part:
 PARTS = {
     "ecp5-85k": Part(("--85k", "--package", "CABGA756", "--speed", "8"), "LFE5U-85F-8, CABGA756", 150),
 }
+# With wide LUTs a minimum of 32 bits takes 270 of them in place of 65: what chooses is worked out anew for each bit.
+SYNTHESIS = "synth_ecp5 -nowidelut"
 AMD = {"family": "xcup", "part": "xcvu9p-flga2104-2-e"}
 
 # Cells of each kind, and how many LUTs one is: a carry cell is two, a RAM of 16 words of 4 bits is three pairs.
@@ -201,14 +203,14 @@ class Design:
         if self.netlist.exists():
             return
         mapped = self.folder / "kernel.il"
-        commands = [self.read("-DECP5"), f"synth_ecp5 -top {self.top} -json {alone}"]
+        commands = [self.read("-DECP5"), f"{SYNTHESIS} -top {self.top} -json {alone}"]
         run_yosys(
             "synthesis", [*commands, f"select {self.top}", f"write_rtlil -selected {mapped}"], self.folder
         )
         shell = self.folder / "harness.v"
         shell.write_text(harness(self.top, module_of(alone, self.top)["ports"]), encoding="utf-8")
         commands = [f"read_rtlil {mapped}", f"setattr -mod -unset top {self.top}", f"read_verilog {shell}"]
-        run_yosys("harness", [*commands, f"synth_ecp5 -top harness -json {wrapped}"], self.folder)
+        run_yosys("harness", [*commands, f"{SYNTHESIS} -top harness -json {wrapped}"], self.folder)
         mapped.unlink()
         wrapped.rename(self.netlist)
 

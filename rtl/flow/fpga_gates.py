@@ -105,7 +105,7 @@ def check(subject: Subject, folder: Path) -> None:
     netlist, verilog = folder / "netlist.json", folder / "gates.v"
     commands = [
         fpga.Design(subject.top, folder).read("-DECP5"),
-        f"synth_ecp5 -top {subject.top} -json {netlist}",
+        f"{fpga.SYNTHESIS} -top {subject.top} -json {netlist}",
         f"rename {subject.top} gates",
         f"write_verilog -noattr {verilog}",
     ]

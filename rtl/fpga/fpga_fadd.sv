@@ -115,7 +115,8 @@ module fpga_fadd #(
     .ExpW (ExpW),
     .ManW (ManW),
     .SigW (SumW),
-    .WideW(WideW)
+    .WideW(WideW),
+    .Tiny (1'b0)
   ) u_normal (
     .clk_i,
     .en_i,

@@ -10,7 +10,8 @@ module fpga_fnormal #(
   parameter int unsigned ExpW = 8,
   parameter int unsigned ManW = 23,
   parameter int unsigned SigW = 28,
-  parameter int unsigned WideW = 10  // of exponents below and above those of a float
+  parameter int unsigned WideW = 10,  // of exponents below and above those of a float
+  parameter bit Tiny = 1'b1           // whether an exponent may be below 1
 ) (
   input  logic                    clk_i,
   input  logic                    en_i,
@@ -25,6 +26,8 @@ module fpga_fnormal #(
   localparam int unsigned ZerosW = $clog2(SigW + 1);
   localparam int unsigned KeptW = ManW + 3;  // significand, guard, sticky
   localparam int unsigned FullW = SigW > KeptW ? SigW : KeptW;
+  localparam int unsigned RightW = $clog2(FullW + 1);
+  localparam int unsigned ShiftW = RightW > ZerosW ? RightW : ZerosW;
   localparam logic [SigW-1:0] Top = {1'b1, {(SigW - 1) {1'b0}}};
 
   typedef struct packed {
@@ -37,24 +40,32 @@ module fpga_fnormal #(
   // ---- cycle 0 --------------------------------------------------------------------------------------------------
   // A one where the significand meets the smallest exponent: it stops the shift to the left there.
   logic signed [WideW-1:0] exponent_q;
-  logic [WideW-1:0]        left, right_d, right1_q, right2_q;
+  logic [WideW-1:0]        left, right;
+  logic [RightW-1:0]       right1_q;
   logic [SigW-1:0]         stop_q;
 
-  assign left    = WideW'(exponent_i - WideW'(1));
-  assign right_d = exponent_i < 1 ? WideW'(WideW'(1) - exponent_i) : '0;
+  assign left  = WideW'(exponent_i - WideW'(1));
+  assign right = WideW'(WideW'(1) - exponent_i);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       exponent_q <= exponent_i;
       stop_q     <= Top >> left;
-      right1_q   <= right_d;
+      right1_q   <= !Tiny || exponent_i >= 1 ? '0 : right > WideW'(FullW) ? RightW'(FullW) : RightW'(right);
     end
   end
 
   // ---- cycle 1 --------------------------------------------------------------------------------------------------
+  // One shifter serves both ways: what goes right is turned around before and behind it.
+  function automatic logic [FullW-1:0] turned_if(logic turn, logic [FullW-1:0] x);
+    for (int unsigned i = 0; i < FullW; i++) turned_if[i] = turn ? x[FullW-1-i] : x[i];
+  endfunction
+
   aside_t            aside2_q, aside3_q;
-  logic [SigW-1:0]   significand_q;
+  logic [FullW-1:0]  full, kept, full_q;
+  logic [RightW-1:0] right2_q;
   logic [ZerosW-1:0] zeros;
+  logic              turn_d, turn_q, lost_q;
 
   fpga_clz #(
     .Width(SigW)
@@ -65,25 +76,29 @@ module fpga_fnormal #(
     .zeros_o(zeros)
   );
 
+  assign turn_d = right1_q != '0;
+  assign full   = {significand_i, {(FullW - SigW) {1'b0}}};
+  assign kept   = {FullW{1'b1}} << right1_q;
+
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      aside2_q      <= '{infinite: infinite_i, nan: nan_i, sign: sign_i, exponent: exponent_q};
-      right2_q      <= right1_q;
-      significand_q <= significand_i;
+      aside2_q <= '{infinite: infinite_i, nan: nan_i, sign: sign_i, exponent: exponent_q};
+      right2_q <= right1_q;
+      turn_q   <= turn_d;
+      full_q   <= turned_if(turn_d, full);
+      lost_q   <= (full & ~kept) != '0;
     end
   end
 
   // ---- cycle 2 --------------------------------------------------------------------------------------------------
-  logic [FullW-1:0] full, kept, shifted;
-  logic             lost;
-  logic [KeptW-1:0] kept_q;
+  logic [ShiftW-1:0] shift;
+  logic [FullW-1:0]  shifted;
+  logic [KeptW-1:0]  kept_q;
+  logic              below;
 
-  assign full    = {significand_q, {(FullW - SigW) {1'b0}}};
-  assign kept    = {FullW{1'b1}} << right2_q;
-  assign shifted = right2_q == '0 ? full << zeros : full >> right2_q;
-  assign lost    = (full & ~kept) != '0;
+  assign shift   = turn_q ? ShiftW'(right2_q) : ShiftW'(zeros);
+  assign shifted = turned_if(turn_q, full_q << shift);
 
-  logic below;
   if (FullW > KeptW) begin : gen_below
     assign below = |shifted[FullW-KeptW-1:0];
   end else begin : gen_nothing_below
@@ -94,7 +109,7 @@ module fpga_fnormal #(
     if (en_i) begin
       aside3_q          <= aside2_q;
       aside3_q.exponent <= aside2_q.exponent - signed'(WideW'(zeros));
-      kept_q            <= {shifted[FullW-1:FullW-KeptW+1], shifted[FullW-KeptW] || below || lost};
+      kept_q            <= {shifted[FullW-1:FullW-KeptW+1], shifted[FullW-KeptW] || below || lost_q};
     end
   end
 
