@@ -197,18 +197,23 @@ class Design:
     def read(self, defines: str) -> str:
         return f"read_slang --threads 1 --top {self.top} -DSYNTHESIS {defines} {self.source}"
 
+    def map(self) -> Path:
+        """The kernel alone as cells of the part: kernel.json, and as Yosys reads it again."""
+        alone, mapped = self.folder / "kernel.json", self.folder / "kernel.il"
+        if not (alone.exists() and mapped.exists()):
+            commands = [self.read("-DECP5"), f"{SYNTHESIS} -top {self.top} -json {alone}"]
+            commands += [f"select {self.top}", f"write_rtlil -selected {mapped}"]
+            run_yosys("synthesis", commands, self.folder)
+        return mapped
+
     def synthesise(self) -> None:
-        """The kernel alone, then the same netlist inside of its harness."""
-        alone, wrapped = self.folder / "kernel.json", self.folder / "unfinished.json"
+        """The kernel alone, then the same cells inside of their harness."""
         if self.netlist.exists():
             return
-        mapped = self.folder / "kernel.il"
-        commands = [self.read("-DECP5"), f"{SYNTHESIS} -top {self.top} -json {alone}"]
-        run_yosys(
-            "synthesis", [*commands, f"select {self.top}", f"write_rtlil -selected {mapped}"], self.folder
-        )
-        shell = self.folder / "harness.v"
-        shell.write_text(harness(self.top, module_of(alone, self.top)["ports"]), encoding="utf-8")
+        mapped = self.map()
+        shell, wrapped = self.folder / "harness.v", self.folder / "unfinished.json"
+        ports = module_of(self.folder / "kernel.json", self.top)["ports"]
+        shell.write_text(harness(self.top, ports), encoding="utf-8")
         commands = [f"read_rtlil {mapped}", f"setattr -mod -unset top {self.top}", f"read_verilog {shell}"]
         run_yosys("harness", [*commands, f"{SYNTHESIS} -top harness -json {wrapped}"], self.folder)
         mapped.unlink()

@@ -139,4 +139,5 @@ def test_the_compilers_table_is_that_of_the_measurements():
     present = fpga_operators.TABLE.read_text(encoding="utf-8")
     assert present == fpga_operators.table(figures, present)
     assert present.count("\nFPGA_COST(") == len(fpga_operators.OPERATORS)
-    assert [key for key, figure in figures.items() if figure["mhz"] < fpga_operators.LEAST_MHZ] == []
+    timed = [figure["mhz"] for figure in figures.values() if figure["seeds"]]
+    assert len(figures) == len(fpga_operators.OPERATORS) and min(timed) >= fpga_operators.LEAST_MHZ

@@ -62,10 +62,10 @@ module fpga_fnormal #(
   endfunction
 
   aside_t            aside2_q, aside3_q;
-  logic [FullW-1:0]  full, kept, full_q;
+  logic [FullW-1:0]  full, ahead, full_q;
   logic [RightW-1:0] right2_q;
   logic [ZerosW-1:0] zeros;
-  logic              turn_d, turn_q, lost_q;
+  logic              turn_d, turn_q, lost1_q;
 
   fpga_clz #(
     .Width(SigW)
@@ -78,7 +78,7 @@ module fpga_fnormal #(
 
   assign turn_d = right1_q != '0;
   assign full   = {significand_i, {(FullW - SigW) {1'b0}}};
-  assign kept   = {FullW{1'b1}} << right1_q;
+  assign ahead  = {FullW{1'b1}} << right1_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -86,34 +86,31 @@ module fpga_fnormal #(
       right2_q <= right1_q;
       turn_q   <= turn_d;
       full_q   <= turned_if(turn_d, full);
-      lost_q   <= (full & ~kept) != '0;
+      lost1_q  <= (full & ~ahead) != '0;
     end
   end
 
   // ---- cycle 2 --------------------------------------------------------------------------------------------------
   logic [ShiftW-1:0] shift;
-  logic [FullW-1:0]  shifted;
-  logic [KeptW-1:0]  kept_q;
-  logic              below;
+  logic [FullW-1:0]  shifted_q;
+  logic              lost2_q;
 
-  assign shift   = turn_q ? ShiftW'(right2_q) : ShiftW'(zeros);
-  assign shifted = turned_if(turn_q, full_q << shift);
-
-  if (FullW > KeptW) begin : gen_below
-    assign below = |shifted[FullW-KeptW-1:0];
-  end else begin : gen_nothing_below
-    assign below = 1'b0;
-  end
+  assign shift = turn_q ? ShiftW'(right2_q) : ShiftW'(zeros);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       aside3_q          <= aside2_q;
       aside3_q.exponent <= aside2_q.exponent - signed'(WideW'(zeros));
-      kept_q            <= {shifted[FullW-1:FullW-KeptW+1], shifted[FullW-KeptW] || below || lost_q};
+      shifted_q         <= turned_if(turn_q, full_q << shift);
+      lost2_q           <= lost1_q;
     end
   end
 
   // ---- cycle 3 --------------------------------------------------------------------------------------------------
+  logic [KeptW-1:0] kept;
+
+  assign kept = {shifted_q[FullW-1:FullW-KeptW+1], shifted_q[FullW-KeptW:0] != '0 || lost2_q};
+
   fpga_fpack #(
     .ExpW (ExpW),
     .ManW (ManW),
@@ -125,7 +122,7 @@ module fpga_fnormal #(
     .nan_i        (aside3_q.nan),
     .sign_i       (aside3_q.sign),
     .exponent_i   (aside3_q.exponent),
-    .significand_i(kept_q),
+    .significand_i(kept),
     .float_o
   );
 

@@ -8,7 +8,7 @@ namespace tetrarch::fpga {
 namespace {
 
 constexpr Type integer(int width) { return {static_cast<uint8_t>(width), 0}; }
-constexpr Type kI8 = integer(8), kI16 = integer(16), kI32 = integer(32), kI64 = integer(64);
+[[maybe_unused]] constexpr Type kI8 = integer(8), kI16 = integer(16), kI32 = integer(32), kI64 = integer(64);
 
 // What place and route made of an operator alone, its registers included.
 struct Measured {
