@@ -46,7 +46,12 @@ class Part:
 
 
 PARTS = {
-    "ecp5-85k": Part(("--85k", "--package", "CABGA756", "--speed", "8"), "LFE5U-85F-8, CABGA756", 150),
+    f"ecp5-{size}": Part((f"--{size}", "--package", package, "--speed", "8"), f"{name}, {package}", 150)
+    for size, name, package in (
+        ("25k", "LFE5U-25F-8", "CABGA381"),
+        ("45k", "LFE5U-45F-8", "CABGA554"),
+        ("85k", "LFE5U-85F-8", "CABGA756"),
+    )
 }
 # With wide LUTs a minimum of 32 bits takes 270 of them in place of 65: what chooses is worked out anew for each bit.
 SYNTHESIS = "synth_ecp5 -nowidelut"
