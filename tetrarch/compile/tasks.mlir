@@ -76,3 +76,22 @@ func.func @chain(%x: tensor<4x8xf32>, %b: tensor<8xf32>) -> tensor<4x8xi1> {
   }
   return %0 : tensor<4x8xi1>
 }
+
+// -----
+
+// Parts that have arithmetic in common are computed in one loop.
+// CHECK-LABEL: func.func @side_by_side
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<4x8xf32>) outs(%{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<4x8xf32>)
+// CHECK-NOT: linalg.generic
+// CHECK-COUNT-2: tensor.insert_slice
+func.func @side_by_side(%x: tensor<4x8xf32>) -> tensor<8x8xf32> {
+  %t = tet.composite "task"(%x) with {name = "t", root = "concatenate"} : (tensor<4x8xf32>) -> tensor<8x8xf32> {
+  ^bb0(%a: tensor<4x8xf32>):
+    %e = tet.exponential %a : tensor<4x8xf32>
+    %s = tet.sqrt %e : tensor<4x8xf32>
+    %n = tet.negate %e : tensor<4x8xf32>
+    %c = tet.concatenate(%s, %n), dim = 0 : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<8x8xf32>
+    tet.return %c : tensor<8x8xf32>
+  }
+  return %t : tensor<8x8xf32>
+}

@@ -180,3 +180,102 @@ func.func @narrow(%x: tensor<4x8xi8>, %w: tensor<8x16xi8>, %y: tensor<4x8xi8>, %
   %s = tet.convert %sum : (tensor<4x16xi64>) -> tensor<4x16xi8>
   return %q, %s : tensor<4x16xi8>, tensor<4x16xi8>
 }
+
+// -----
+
+// Real and imaginary part of a butterfly read the same differences: one task stacks both.
+// CHECK-LABEL: func.func @butterfly
+// CHECK: %[[T:.*]]:2 = tet.composite "task"(%arg0, %arg2, %arg1)
+// CHECK: tet.concatenate
+// CHECK: tet.concatenate
+// CHECK-NOT: tet.composite
+// CHECK: return %[[T]]#0, %[[T]]#1
+func.func @butterfly(%re: tensor<2x8x4xf32>, %im: tensor<2x8x4xf32>, %w: tensor<8x4xf32>) -> (tensor<8x2x4xf32>, tensor<8x2x4xf32>) {
+  %ar0 = tet.slice %re, starts = [0, 0, 0], limits = [1, 8, 4], strides = [1, 1, 1] : (tensor<2x8x4xf32>) -> tensor<1x8x4xf32>
+  %br0 = tet.slice %re, starts = [1, 0, 0], limits = [2, 8, 4], strides = [1, 1, 1] : (tensor<2x8x4xf32>) -> tensor<1x8x4xf32>
+  %bi0 = tet.slice %im, starts = [1, 0, 0], limits = [2, 8, 4], strides = [1, 1, 1] : (tensor<2x8x4xf32>) -> tensor<1x8x4xf32>
+  %ar = tet.reshape %ar0 : (tensor<1x8x4xf32>) -> tensor<8x4xf32>
+  %br = tet.reshape %br0 : (tensor<1x8x4xf32>) -> tensor<8x4xf32>
+  %bi = tet.reshape %bi0 : (tensor<1x8x4xf32>) -> tensor<8x4xf32>
+  %d = tet.subtract %ar, %br : tensor<8x4xf32>
+  %e = tet.multiply %d, %w : tensor<8x4xf32>
+  %s = tet.add %ar, %br : tensor<8x4xf32>
+  %t = tet.multiply %e, %bi : tensor<8x4xf32>
+  %s1 = tet.reshape %s : (tensor<8x4xf32>) -> tensor<8x1x4xf32>
+  %e1 = tet.reshape %e : (tensor<8x4xf32>) -> tensor<8x1x4xf32>
+  %t1 = tet.reshape %t : (tensor<8x4xf32>) -> tensor<8x1x4xf32>
+  %real = tet.concatenate(%s1, %e1), dim = 1 : (tensor<8x1x4xf32>, tensor<8x1x4xf32>) -> tensor<8x2x4xf32>
+  %imag = tet.concatenate(%t1, %e1), dim = 1 : (tensor<8x1x4xf32>, tensor<8x1x4xf32>) -> tensor<8x2x4xf32>
+  return %real, %imag : tensor<8x2x4xf32>, tensor<8x2x4xf32>
+}
+
+// -----
+
+// Four quarters: the concatenations of two of them each are part of the one that puts the halves together.
+// CHECK-LABEL: func.func @quarters
+// CHECK: %[[T:.*]] = tet.composite "task"(%arg0)
+// CHECK-NOT: tet.composite
+// CHECK: return %[[T]]
+func.func @quarters(%x: tensor<4x4xf32>) -> tensor<8x8xf32> {
+  %a = tet.negate %x : tensor<4x4xf32>
+  %b = tet.add %x, %x : tensor<4x4xf32>
+  %top = tet.concatenate(%x, %a), dim = 1 : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x8xf32>
+  %bottom = tet.concatenate(%b, %a), dim = 1 : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x8xf32>
+  %all = tet.concatenate(%top, %bottom), dim = 0 : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<8x8xf32>
+  return %all : tensor<8x8xf32>
+}
+
+// -----
+
+// A stencil whose corner is read twice, by ops that come apart: one loop all the same.
+// CHECK-LABEL: func.func @corner
+// CHECK: %[[T:.*]] = tet.composite "task"(%arg0)
+// CHECK-NOT: tet.composite
+// CHECK: return %[[T]]
+func.func @corner(%x: tensor<9x9xui8>) -> tensor<8x8xi32> {
+  %s = tet.slice %x, starts = [0, 0], limits = [8, 8], strides = [1, 1] : (tensor<9x9xui8>) -> tensor<8x8xui8>
+  %t = tet.slice %x, starts = [1, 0], limits = [9, 8], strides = [1, 1] : (tensor<9x9xui8>) -> tensor<8x8xui8>
+  %u = tet.slice %x, starts = [0, 1], limits = [8, 9], strides = [1, 1] : (tensor<9x9xui8>) -> tensor<8x8xui8>
+  %a = tet.convert %s : (tensor<8x8xui8>) -> tensor<8x8xi32>
+  %b = tet.convert %t : (tensor<8x8xui8>) -> tensor<8x8xi32>
+  %c = tet.convert %u : (tensor<8x8xui8>) -> tensor<8x8xi32>
+  %0 = tet.subtract %b, %a : tensor<8x8xi32>
+  %1 = tet.subtract %c, %a : tensor<8x8xi32>
+  %2 = tet.abs %0 : tensor<8x8xi32>
+  %3 = tet.abs %1 : tensor<8x8xi32>
+  %4 = tet.add %2, %3 : tensor<8x8xi32>
+  return %4 : tensor<8x8xi32>
+}
+
+// -----
+
+// A difference that a later loop reads too is a result of the loop that goes on with it.
+// CHECK-LABEL: func.func @two_loops
+// CHECK: %[[A:.*]]:2 = tet.composite "task"(%arg0, %arg1)
+// CHECK: tet.composite "task"(%[[A]]#{{[01]}}, %[[A]]#{{[01]}})
+// CHECK-NOT: tet.composite
+func.func @two_loops(%x: tensor<9x8xf32>, %y: tensor<8x8xf32>) -> tensor<7x8xf32> {
+  %s = tet.slice %x, starts = [1, 0], limits = [9, 8], strides = [1, 1] : (tensor<9x8xf32>) -> tensor<8x8xf32>
+  %d = tet.subtract %s, %y : tensor<8x8xf32>
+  %q = tet.multiply %d, %d : tensor<8x8xf32>
+  %c = tet.add %q, %y : tensor<8x8xf32>
+  %below = tet.slice %c, starts = [1, 0], limits = [8, 8], strides = [1, 1] : (tensor<8x8xf32>) -> tensor<7x8xf32>
+  %here = tet.slice %d, starts = [0, 0], limits = [7, 8], strides = [1, 1] : (tensor<8x8xf32>) -> tensor<7x8xf32>
+  %r = tet.multiply %below, %here : tensor<7x8xf32>
+  return %r : tensor<7x8xf32>
+}
+
+// -----
+
+// The same matrix for all of a batch is read where it is.
+// CHECK-LABEL: func.func @shared_lhs
+// CHECK: tet.composite "task"(%arg0, %arg1)
+// CHECK: tet.broadcast_in_dim
+// CHECK: tet.dot_general
+// CHECK-NOT: tet.composite
+func.func @shared_lhs(%w: tensor<8x8xf32>, %x: tensor<5x8x8xf32>) -> tensor<5x8x8xf32> {
+  %b = tet.broadcast_in_dim %w, dims = [1, 2] : (tensor<8x8xf32>) -> tensor<5x8x8xf32>
+  %p = tet.dot_general %b, %x, batching_dims = [0] x [0], contracting_dims = [2] x [1]
+    : (tensor<5x8x8xf32>, tensor<5x8x8xf32>) -> tensor<5x8x8xf32>
+  return %p : tensor<5x8x8xf32>
+}

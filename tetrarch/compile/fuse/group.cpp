@@ -12,25 +12,44 @@ using mlir::Operation;
 using mlir::OpOperand;
 using mlir::Value;
 
-// Longer chains gain nothing and make long functions.
-constexpr size_t kMostOps = 128;
+// A bound on the time that grouping takes, which grows with the square of it. A cut costs all values that are
+// alive there, and a hash of a block is a chain of 3,000 ops.
+constexpr size_t kMostOps = 1 << 13;
 // Rows are computed by one worker each: a reduction to fewer is not worth keeping together with what follows.
 constexpr int64_t kFewestRows = 8, kSmallTensor = 1 << 14;
 
 bool isContraction(Operation* op) { return llvm::isa<tet::DotGeneralOp, tet::ConvolutionOp>(op); }
-bool isMoved(Operation* op) { return llvm::isa<tet::BroadcastInDimOp, tet::IotaOp>(op); }
+// What each reader computes from its own loops: counting up, and data at another place.
+bool isMoved(Operation* op) { return llvm::isa<tet::BroadcastInDimOp>(op) || isCounting(op); }
 // Padding that only convolutions read: part of their task, as padding of their own is.
 bool padsConvolutions(Operation* op) {
   return llvm::isa<tet::PadOp>(op) && llvm::all_of(op->getUses(), [](OpOperand& use) {
            return llvm::isa<tet::ConvolutionOp>(use.getOwner()) && use.getOperandNumber() == 0;
          });
 }
+// A dimension of size 1 for a concatenation along it, as stacking has it.
+bool stacksParts(Operation* op) {
+  auto reshape = llvm::dyn_cast<tet::ReshapeOp>(op);
+  return reshape && movesNothing(reshape) &&
+         llvm::all_of(op->getUsers(), [](Operation* user) { return llvm::isa<tet::ConcatenateOp>(user); });
+}
+bool isPartOfConcatenation(Value value) {
+  return value.hasOneUse() && llvm::isa<tet::ConcatenateOp>(*value.user_begin());
+}
+// A slice that is read with other dimensions of size 1.
+bool isViewOfSlice(Operation* op) {
+  auto reshape = llvm::dyn_cast<tet::ReshapeOp>(op);
+  return reshape && reshape.getOperand().getDefiningOp<tet::SliceOp>() && movesNothing(reshape);
+}
 // Part of no group of its own where each reader gets a copy.
-bool isFree(Operation* op) { return isMoved(op) || llvm::isa<tet::SliceOp>(op) || padsConvolutions(op); }
+bool isFree(Operation* op) {
+  return isMoved(op) || llvm::isa<tet::SliceOp>(op) || padsConvolutions(op) || stacksParts(op) ||
+         isViewOfSlice(op);
+}
 // The same numbers in every run, copied into each task that reads them.
 bool isFixed(Operation* op) {
   auto broadcast = llvm::dyn_cast<tet::BroadcastInDimOp>(op);
-  return llvm::isa<tet::ConstantOp, tet::IotaOp>(op) ||
+  return llvm::isa<tet::ConstantOp>(op) || isCounting(op) ||
          (broadcast && broadcast.getOperand().getDefiningOp<tet::ConstantOp>());
 }
 bool isMosaic(Operation* op) { return llvm::isa<tet::ConcatenateOp, tet::PadOp>(op); }
@@ -100,6 +119,7 @@ class Grouper {
       for (Operation& op : block_.without_terminator()) {
         if (belongsInTask(&op)) place(&op);
       }
+      absorbTheRest();
     } while (trim() || cutWhereNarrow());
     llvm::erase_if(grouping_.groups, [](auto& group) { return group->ops.empty(); });
     return std::move(grouping_);
@@ -107,6 +127,28 @@ class Grouper {
 
  private:
   Group* groupOf(Operation* op) const { return grouping_.group_of.lookup(op); }
+
+  // What had further readers that were not placed yet when one of them took the others in.
+  void absorbTheRest() {
+    for (bool changes = true; changes;) {
+      changes = false;
+      for (auto& group : grouping_.groups) {
+        llvm::SetVector<Group*> readers;
+        if (group->ops.empty() || group->kind != GroupKind::Elementwise) continue;
+        for (Value result : results(*group)) collectReaders(result, readers);
+        if (readers.size() == 1) absorb(*group, *readers.front());
+        for (Group* reader : readers) joinReader(*group, *reader);
+        changes |= group->ops.empty();
+      }
+    }
+  }
+  // A loop's results that one of the same shape reads, among others: one loop writes them and goes on.
+  void joinReader(Group& group, Group& reader) {
+    const bool are_loops = group.kind == GroupKind::Elementwise && reader.kind == GroupKind::Elementwise;
+    if (group.ops.empty() || !are_loops || group.shape != reader.shape) return;
+    if (group.ops.size() + reader.ops.size() > kMostOps || reaches(group, reader.ops)) return;
+    if (!readsPlacesOf(reader, group) && !readsSlicesOf(reader, group)) move(group, reader);
+  }
 
   static bool belongsInTask(Operation* op) {
     if (llvm::isa<tet::ConstantOp, tet::ReshapeOp>(op) || isInPanelChain(op)) return false;
@@ -139,8 +181,52 @@ class Grouper {
     auto shape = has_epilogue ? shapeOf(op->getResult(0)) : llvm::ArrayRef<int64_t>();
     const GroupKind otherwise = isMosaic(op) ? GroupKind::Mosaic : GroupKind::Opaque;
     Group* group = start(op, has_epilogue ? GroupKind::Epilogue : otherwise, shape);
-    if (!isMosaic(op)) return;
-    for (Group* part : producers(op)) absorb(*part, *group);
+    if (isMosaic(op)) collectParts(*group);
+  }
+
+  // What only this mosaic reads moves there, and so do mosaics that read the same parts.
+  void collectParts(Group& mosaic) {
+    for (size_t before = 0; before != mosaic.ops.size();) {
+      before = mosaic.ops.size();
+      for (Operation* op : std::vector<Operation*>(mosaic.ops)) {
+        for (Group* part : producers(op)) {
+          mergeOtherReaders(*part, mosaic);
+          absorb(*part, mosaic);
+        }
+      }
+    }
+  }
+
+  // When all that reads an elementwise part is mosaics of one shape, they become one task with several
+  // results.
+  void mergeOtherReaders(const Group& part, Group& mosaic) {
+    llvm::SetVector<Group*> readers;
+    for (Value result : results(part)) {
+      if (!collectReaders(result, readers)) return;
+    }
+    readers.remove(&mosaic);
+    const bool only_mosaics = llvm::all_of(readers, [&](Group* other) { return canMerge(*other, mosaic); });
+    if (part.kind != GroupKind::Elementwise || readers.size() != 1 || !only_mosaics) return;
+    move(*readers.front(), mosaic);
+  }
+  // Groups that read the value, at once or stacked; false when something outside of groups does.
+  bool collectReaders(Value value, llvm::SetVector<Group*>& readers) const {
+    return llvm::all_of(value.getUsers(), [&](Operation* user) {
+      if (stacksParts(user)) return collectReaders(user->getResult(0), readers);
+      Group* group = groupOf(user);
+      if (group && group != groupOf(value.getDefiningOp())) readers.insert(group);
+      return group != nullptr;
+    });
+  }
+  bool canMerge(const Group& a, const Group& b) {
+    auto shapeOfRoot = [](const Group& group) { return shapeOf(group.root->getResult(0)); };
+    return a.kind == b.kind && shapeOfRoot(a) == shapeOfRoot(b) && a.ops.size() + b.ops.size() <= kMostOps &&
+           !dependsOn(a, b) && !dependsOn(b, a);
+  }
+  // Whether a group reads another, itself or by way of others.
+  bool dependsOn(const Group& reader, const Group& target) {
+    auto reads = [&](Operation* op) { return llvm::is_contained(producers(op), &target); };
+    return llvm::any_of(reader.ops, reads) || reaches(target, reader.ops);
   }
 
   void placeReduce(tet::ReduceOp op) {
@@ -218,20 +304,27 @@ class Grouper {
            llvm::all_of(made.front().getUsers(), [&](Operation* user) { return user == op; });
   }
 
-  // An elementwise group whose results only `into` reads moves there.
+  // An elementwise group whose results only `into` reads moves there, and a concatenation into another.
   void absorb(Group& group, Group& into) {
-    const bool fits = group.shape == into.shape || into.kind == GroupKind::Mosaic;
-    if (&group == &into || group.kind != GroupKind::Elementwise || !fits) return;
-    if (group.ops.size() + into.ops.size() > kMostOps) return;
+    if (&group == &into || !mayMove(group, into) || group.ops.size() + into.ops.size() > kMostOps) return;
     for (Operation* op : group.ops) {
       if (barred_.contains({op, into.root})) return;
     }
+    llvm::SetVector<Group*> readers;
     for (Value result : results(group)) {
-      for (Operation* user : result.getUsers()) {
-        if (groupOf(user) != &into && groupOf(user) != &group) return;
-      }
+      if (!collectReaders(result, readers)) return;
     }
+    if (llvm::any_of(readers, [&](Group* reader) { return reader != &into; })) return;
     if (reaches(into, group.ops) || readsPlacesOf(into, group) || readsPlacesOf(group, into)) return;
+    move(group, into);
+  }
+  bool mayMove(const Group& group, const Group& into) const {
+    if (group.kind == GroupKind::Elementwise)
+      return group.shape == into.shape || into.kind == GroupKind::Mosaic;
+    return llvm::isa<tet::ConcatenateOp>(group.root) &&
+           llvm::all_of(results(group), [](Value result) { return isPartOfConcatenation(result); });
+  }
+  void move(Group& group, Group& into) {
     for (Operation* op : std::vector<Operation*>(std::move(group.ops))) add(into, op);
     group.ops.clear();
     llvm::sort(into.ops, [&](Operation* a, Operation* b) { return order_[a] < order_[b]; });
@@ -246,6 +339,19 @@ class Grouper {
       while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
         from = from->getOperand(0).getDefiningOp();
       return from && groupOf(from) == &made;
+    });
+  }
+
+  // Whether an op of `reader` reads at other places what `made` computes.
+  bool readsSlicesOf(const Group& reader, const Group& made) const {
+    return llvm::any_of(reader.ops, [&](Operation* op) {
+      return llvm::any_of(op->getOperands(), [&](Value operand) {
+        Operation* from = operand.getDefiningOp();
+        const bool is_moved = from && isFree(from);
+        while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
+          from = from->getOperand(0).getDefiningOp();
+        return is_moved && from && groupOf(from) == &made;
+      });
     });
   }
 
@@ -422,11 +528,20 @@ bool isCopiedInto(Operation* producer, OpOperand& use) {
     return splatOf(producer->getResult(0)) && !user->hasTrait<mlir::OpTrait::IsTerminator>() &&
            !llvm::isa<tet::ReshapeOp>(user);
   }
-  if (isMoved(producer)) return readsElements(use) || isMosaic(user);
+  if (isMoved(producer) && (readsElements(use) || isMosaic(user))) return true;
+  if (stacksParts(producer)) return true;
   if (padsConvolutions(producer)) return true;
   if (isInPanelChain(producer))
     return isContraction(user) ? use.getOperandNumber() == 1 : isInPanelChain(user);
-  return llvm::isa<tet::SliceOp>(producer) && (readsElements(use) || llvm::isa<tet::ConcatenateOp>(user));
+  // The same left-hand side for each of a batch: read where it is.
+  if (llvm::isa<tet::BroadcastInDimOp>(producer) && llvm::isa<tet::DotGeneralOp>(user))
+    return use.getOperandNumber() == 0;
+  if (isViewOfSlice(producer)) return readsElements(use) || llvm::isa<tet::ConcatenateOp>(user);
+  const bool is_view = isViewOfSlice(user) && llvm::all_of(user->getUses(), [&](OpOperand& through) {
+                         return isCopiedInto(user, through);
+                       });
+  return llvm::isa<tet::SliceOp>(producer) &&
+         (readsElements(use) || llvm::isa<tet::ConcatenateOp>(user) || is_view);
 }
 
 std::vector<Value> groupResults(const Group& group, const Grouping& grouping) {

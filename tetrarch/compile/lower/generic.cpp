@@ -57,6 +57,17 @@ std::optional<AffineMap> operandMap(Operation* op, AffineMap map) {
   return std::nullopt;
 }
 
+bool movesNothing(tet::ReshapeOp op) {
+  AffineMap identity = AffineMap::getMultiDimIdentityMap(shapeOf(op.getResult()).size(), op.getContext());
+  return unitReshapeMap(op, identity).has_value();
+}
+
+bool isCounting(Operation* op) {
+  if (llvm::isa<tet::IotaOp>(op)) return true;
+  auto add = llvm::dyn_cast<tet::AddOp>(op);
+  return add && add.getLhs().getDefiningOp<tet::IotaOp>() && splatOf(add.getRhs());
+}
+
 mlir::Attribute splatOf(Value value) {
   auto constant = value.getDefiningOp<tet::ConstantOp>();
   auto elements = constant ? llvm::dyn_cast<mlir::DenseElementsAttr>(constant.getValue()) : nullptr;

@@ -34,16 +34,17 @@ LowerOp findLowering(Operation* op) {
 // Arithmetic that reading one element at a computed place is worth.
 constexpr int64_t kIndexedRead = 4;
 
-// Arithmetic that an element of an op costs; moving data costs nothing.
+// Arithmetic that an element of an op costs; moving data costs nothing, nor does counting.
 int64_t flopsPerElement(Operation* op) {
   if (readsByIndex(op)) return kIndexedRead;
-  if (!hasPayload(op)) return 0;
+  if (!hasPayload(op) || isCounting(op)) return 0;
   const int64_t elements = std::max<int64_t>(typeOf(op->getResult(0)).getNumElements(), 1);
   return llvm::cast<tet::CostOpInterface>(op).getFlops() / elements;
 }
 
-// What it may cost to compute an element a second time rather than keep it.
-constexpr int64_t kCheapToRepeat = 3;
+// What it may cost to compute an element a second time rather than keep it; more than kMuch is not counted,
+// since what is read twice counts twice, and in long chains that doubles and doubles.
+constexpr int64_t kCheapToRepeat = 3, kMuch = 1 << 20;
 
 }  // namespace
 
@@ -104,7 +105,7 @@ void Lowering::planTensors(mlir::Block& block) {
       if (grows && cost.lookup(operand) > 0) kept_.insert(operand);
       sum += kept_.contains(operand) ? 0 : cost.lookup(operand);
     }
-    cost[op.getResult(0)] = sum;
+    cost[op.getResult(0)] = std::min(sum, kMuch);
   }
   // The loops that read a value, directly or through inlined users; a kept value is a loop of its own.
   llvm::DenseMap<Value, llvm::SmallDenseSet<Operation*, 2>> loops;
@@ -166,9 +167,28 @@ Values Lowering::computeSideBySide(llvm::ArrayRef<Value> values) {
   return generic.finish(stored);
 }
 
-Value Lowering::ownTensor(Value value) {
-  b.setLoc(value.getLoc());
-  return computeSideBySide(value).front();
+Values Lowering::ownTensors(llvm::ArrayRef<Value> values) {
+  b.setLoc(values.back().getLoc());
+  return computeSideBySide(values);
+}
+
+void Lowering::collectArithmetic(Value value, llvm::DenseSet<Operation*>& found) const {
+  llvm::SmallVector<Value> open = {value};
+  llvm::DenseSet<Operation*> seen;
+  while (!open.empty()) {
+    Value next = open.pop_back_val();
+    Operation* op = next.getDefiningOp();
+    if (!isInlined(next) || !seen.insert(op).second || isCounting(op)) continue;
+    if (hasPayload(op)) found.insert(op);
+    llvm::append_range(open, op->getOperands());
+  }
+}
+
+bool Lowering::shareArithmetic(Value a, Value b) const {
+  llvm::DenseSet<Operation*> of_a, of_b;
+  collectArithmetic(a, of_a);
+  collectArithmetic(b, of_b);
+  return llvm::any_of(of_b, [&](Operation* op) { return of_a.contains(op); });
 }
 
 Access Lowering::read(Value value, AffineMap map) {

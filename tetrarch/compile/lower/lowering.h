@@ -60,7 +60,11 @@ class Lowering {
   Access read(mlir::Value value, mlir::AffineMap map);
   bool isInlined(mlir::Value value) const;
   // A tensor of the value's storage type that nothing else reads, made by one parallel loop.
-  mlir::Value ownTensor(mlir::Value value);
+  mlir::Value ownTensor(mlir::Value value) { return ownTensors(value).front(); }
+  // The same of values of one shape, made by one loop together.
+  Values ownTensors(llvm::ArrayRef<mlir::Value> values);
+  // Whether loops of their own would compute something of both values, not only read it.
+  bool shareArithmetic(mlir::Value a, mlir::Value b) const;
   // Single element of a 0-D value, computed, outside of any loop.
   mlir::Value scalar(mlir::Value value);
   // The bound tensors, for a nested region: `child` sees all that is known here.
@@ -76,6 +80,7 @@ class Lowering {
   void planTensors(mlir::Block& block);
   Leaf leaf(mlir::Value value);
   void materialize(llvm::ArrayRef<mlir::Value> values);
+  void collectArithmetic(mlir::Value value, llvm::DenseSet<mlir::Operation*>& found) const;
   Values computeSideBySide(llvm::ArrayRef<mlir::Value> values);
 
   llvm::DenseMap<mlir::Value, Leaf> leaves_;
@@ -144,6 +149,10 @@ mlir::Value clampedIndex(Builder& b, mlir::Value number, mlir::Type element, int
 std::optional<mlir::AffineMap> operandMap(mlir::Operation* op, mlir::AffineMap map);
 // Gather and dynamic_slice: an element of operand 0, at a place that the other operands tell.
 bool readsByIndex(mlir::Operation* op);
+// A reshape that only adds or takes dimensions of size 1.
+bool movesNothing(tet::ReshapeOp op);
+// Numbers that count up from any start: an iota, or one to which the same is added everywhere.
+bool isCounting(mlir::Operation* op);
 // The stored element of such an op's result at `map`.
 mlir::Value elementByIndex(GenericBuilder& generic, mlir::Operation* op, mlir::AffineMap map);
 

@@ -215,14 +215,60 @@ mlir::LogicalResult lowerPad(Lowering& lowering, tet::PadOp op) {
   return mlir::success();
 }
 
-mlir::LogicalResult lowerConcatenate(Lowering& lowering, tet::ConcatenateOp op) {
-  Mosaic mosaic(lowering.b, tet::storageType(op.getType()));
-  Dims offsets(op.getType().getRank(), 0);
+namespace {
+
+// What a concatenation puts together, and where in the result.
+struct Part {
+  Value value;
+  Dims offsets;
+};
+
+// A concatenation that is put together where the one that reads it is.
+bool isPart(tet::ConcatenateOp op) {
+  return op->hasOneUse() && op->user_begin()->getBlock() == op->getBlock() &&
+         llvm::isa<tet::ConcatenateOp>(*op->user_begin());
+}
+
+// Also of concatenations that are parts themselves.
+void collectParts(tet::ConcatenateOp op, Dims offsets, std::vector<Part>& parts) {
   for (Value input : op.getInputs()) {
-    const int64_t size = shapeOf(input)[op.getDimension()];
-    // An empty one may lie beyond the end, where no slice may.
-    if (typeOf(input).getNumElements() > 0) mosaic.add(lowering.ownTensor(input), offsets);
-    offsets[op.getDimension()] += size;
+    if (auto inner = input.getDefiningOp<tet::ConcatenateOp>(); inner && isPart(inner)) {
+      collectParts(inner, offsets, parts);
+    } else if (typeOf(input).getNumElements() >
+               0) {  // an empty one may lie beyond the end, where no slice may
+      parts.push_back({input, offsets});
+    }
+    offsets[op.getDimension()] += shapeOf(input)[op.getDimension()];
+  }
+}
+
+// Takes the first part away, and those of its shape that have arithmetic in common with it.
+std::vector<Part> takeTogether(const Lowering& lowering, std::vector<Part>& parts) {
+  std::vector<Part> together = {parts.front()}, rest;
+  for (const Part& part : llvm::drop_begin(parts)) {
+    const bool belongs = shapeOf(part.value) == shapeOf(together.front().value) &&
+                         lowering.shareArithmetic(part.value, together.front().value);
+    const bool is_new = llvm::none_of(together, [&](const Part& other) { return other.value == part.value; });
+    (belongs && is_new ? together : rest).push_back(part);
+  }
+  parts = std::move(rest);
+  return together;
+}
+
+}  // namespace
+
+// Parts that have arithmetic in common are computed in one loop.
+mlir::LogicalResult lowerConcatenate(Lowering& lowering, tet::ConcatenateOp op) {
+  if (isPart(op)) return mlir::success();
+  Mosaic mosaic(lowering.b, tet::storageType(op.getType()));
+  std::vector<Part> parts;
+  collectParts(op, Dims(op.getType().getRank(), 0), parts);
+  while (!parts.empty()) {
+    const std::vector<Part> together = takeTogether(lowering, parts);
+    Values values;
+    for (const Part& part : together) values.push_back(part.value);
+    for (auto [tensor, part] : llvm::zip(lowering.ownTensors(values), together))
+      mosaic.add(tensor, part.offsets);
   }
   lowering.bind(op.getResult(), mosaic.result());
   return mlir::success();

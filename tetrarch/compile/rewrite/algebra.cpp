@@ -24,17 +24,6 @@ Value operandOf(Value value) {
 Value constantBool(R& r, Value like, bool value) {
   return makeSplat(r, like.getLoc(), tensorType(like), static_cast<int64_t>(value));
 }
-// Whether every value of type a is one of type b, so that a detour over b changes nothing.
-bool fitsInto(mlir::Type a, mlir::Type b) {
-  const unsigned a_bits = a.getIntOrFloatBitWidth(), b_bits = b.getIntOrFloatBitWidth();
-  const bool a_float = llvm::isa<mlir::FloatType>(a), b_float = llvm::isa<mlir::FloatType>(b);
-  if (a_float && b_float) return b.isF64() || (b.isF32() && a_bits < 32);
-  if (a_float) return false;
-  const bool a_unsigned = a.isUnsignedInteger() || a_bits == 1;
-  if (b_float) return (b.isF64() && a_bits <= 32) || (b.isF32() && a_bits <= 16);
-  if (b.isUnsignedInteger()) return a_unsigned && a_bits <= b_bits;
-  return b_bits > 1 && (a_unsigned ? a_bits < b_bits : a_bits <= b_bits);
-}
 
 }  // namespace
 

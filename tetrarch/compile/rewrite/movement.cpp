@@ -60,27 +60,27 @@ bool movesOnlyUnits(TransposeOp op) {
 // f(reshape(x), splat) = reshape(f(x, splat)): elementwise ops go before reshapes, so that they meet what
 // made x.
 Value sinkReshape(mlir::Operation* op, R& r) {
-  llvm::ArrayRef<int64_t> inner;
+  std::optional<llvm::ArrayRef<int64_t>> inner;
   for (Value operand : op->getOperands()) {
     if (auto reshape = operand.getDefiningOp<ReshapeOp>()) {
       auto shape = shapeOfValue(reshape.getOperand());
-      if (!inner.empty() && inner != shape) return {};
+      if (inner && *inner != shape) return {};
       // A reshape that others read too stays, and a constant's is computed.
-      if (isConstant(reshape.getOperand()) || !reshape->hasOneUse() || shape.empty()) return {};
+      if (isConstant(reshape.getOperand()) || !reshape->hasOneUse()) return {};
       inner = shape;
     } else if (!isSplatConstant(operand)) {
       return {};
     }
   }
-  if (inner.empty()) return {};
+  if (!inner) return {};
   llvm::SmallVector<Value> operands;
   for (Value operand : op->getOperands()) {
     auto reshape = operand.getDefiningOp<ReshapeOp>();
     operands.push_back(reshape ? reshape.getOperand()
-                               : splatLike(r, operand, tensorType(operand).clone(inner)));
+                               : splatLike(r, operand, tensorType(operand).clone(*inner)));
   }
   auto outer = tensorType(op->getResult(0));
-  mlir::Operation* moved = cloneWith(r, op, operands, outer.clone(inner));
+  mlir::Operation* moved = cloneWith(r, op, operands, outer.clone(*inner));
   return reshapeTo(r, op->getLoc(), moved->getResult(0), outer.getShape());
 }
 
@@ -143,6 +143,52 @@ Value mergePadIntoConvolution(ConvolutionOp op, R& r) {
   mlir::Operation* merged = cloneWith(r, op, {pad.getOperand(), op.getRhs()}, op.getType());
   llvm::cast<ConvolutionOp>(merged).setPadding(padding);
   return merged->getResult(0);
+}
+
+// slice(slice(x)) = slice(x)
+Value mergeSlices(SliceOp op, R& r) {
+  auto inner = op.getOperand().getDefiningOp<SliceOp>();
+  if (!inner) return {};
+  Dims starts, limits, strides;
+  for (auto [start, limit, stride, inner_start, inner_stride] :
+       llvm::zip(op.getStartIndices(), op.getLimitIndices(), op.getStrides(), inner.getStartIndices(),
+                 inner.getStrides())) {
+    starts.push_back(inner_start + start * inner_stride);
+    // Behind the last element that is taken, if any is.
+    const int64_t count = (limit - start + stride - 1) / stride;
+    strides.push_back(stride * inner_stride);
+    limits.push_back(count == 0 ? starts.back() : starts.back() + (count - 1) * strides.back() + 1);
+  }
+  return SliceOp::create(r, op.getLoc(), op.getType(), inner.getOperand(), starts, limits, strides);
+}
+
+// slice(convert(x)) = convert(slice(x)), when nothing reads all of it: the neighbours of a pixel are read as
+// they are stored.
+Value sliceBeforeConvert(SliceOp op, R& r) {
+  auto convert = op.getOperand().getDefiningOp<ConvertOp>();
+  if (!convert ||
+      !llvm::all_of(convert->getUsers(), [](mlir::Operation* user) { return llvm::isa<SliceOp>(user); }))
+    return {};
+  auto narrow = tensorType(convert.getOperand()).clone(op.getType().getShape());
+  Value slice = cloneWith(r, op, convert.getOperand(), narrow)->getResult(0);
+  return ConvertOp::create(r, op.getLoc(), slice, op.getType().getElementType());
+}
+
+// slice(reshape(x)) = reshape(slice(x)), when the reshape only adds or takes dimensions of size 1
+Value sliceBeforeReshape(SliceOp op, R& r) {
+  auto reshape = op.getOperand().getDefiningOp<ReshapeOp>();
+  auto dims = reshape ? unitReshapeDims(reshape) : std::nullopt;
+  if (!dims || op.getType().getNumElements() == 0) return {};
+  auto inner = shapeOfValue(reshape.getOperand());
+  Dims starts(inner.size(), 0), limits(inner), strides(inner.size(), 1);
+  for (auto [dim, from] : llvm::enumerate(*dims)) {
+    if (from < 0) continue;
+    starts[from] = op.getStartIndices()[dim];
+    limits[from] = op.getLimitIndices()[dim];
+    strides[from] = op.getStrides()[dim];
+  }
+  Value slice = SliceOp::create(r, op.getLoc(), reshape.getOperand(), starts, limits, strides);
+  return reshapeTo(r, op.getLoc(), slice, shapeOfValue(op.getResult()));
 }
 
 // reduce(reshape(x)) = reduce(x) over the dimensions that the reshape merged, when all of them are reduced.
@@ -239,6 +285,9 @@ void addMovementRules(mlir::RewritePatternSet& patterns) {
                       return isSplatConstant(op.getOperand()) ? splatLike(r, op.getOperand(), op.getType())
                                                               : Value();
                     },
+                    mergeSlices,
+                    sliceBeforeConvert,
+                    sliceBeforeReshape,
                 });
   addRules<PadOp>(patterns, {
                                 // pad(x) = x, by nothing

@@ -73,8 +73,8 @@ struct RewritePass : impl::RewritePassBase<RewritePass> {
     mlir::ModuleOp module = getOperation();
     const int64_t composites = inlineComposites(module, isQuantization);
     mergeEqualOps(module);
-    const auto rules = {addAlgebraRules, addMovementRules, addConstantRules, addScaleRules,
-                        addContractionRules};
+    const auto rules = {addAlgebraRules,  addMovementRules, addGatherRules,     addRangeRules,
+                        addConstantRules, addScaleRules,    addContractionRules};
     if (mlir::failed(applyRules(module, rules))) return signalPassFailure();
     mergeEqualOps(module);
     recogniseCompositions(module, composites);

@@ -28,6 +28,33 @@ bool isSplat(Value value, double number) {
   return splat && *splat == number && !(number == 0 && std::signbit(*splat));
 }
 
+bool fitsInto(mlir::Type a, mlir::Type b) {
+  const unsigned a_bits = a.getIntOrFloatBitWidth(), b_bits = b.getIntOrFloatBitWidth();
+  const bool a_float = llvm::isa<mlir::FloatType>(a), b_float = llvm::isa<mlir::FloatType>(b);
+  if (a_float && b_float) return b.isF64() || (b.isF32() && a_bits < 32);
+  if (a_float) return false;
+  const bool a_unsigned = a.isUnsignedInteger() || a_bits == 1;
+  if (b_float) return (b.isF64() && a_bits <= 32) || (b.isF32() && a_bits <= 16);
+  if (b.isUnsignedInteger()) return a_unsigned && a_bits <= b_bits;
+  return b_bits > 1 && (a_unsigned ? a_bits < b_bits : a_bits <= b_bits);
+}
+
+std::optional<Dims> unitReshapeDims(tet::ReshapeOp op) {
+  auto from = shapeOfValue(op.getOperand()), to = shapeOfValue(op.getResult());
+  auto next = [&, dim = int64_t{0}]() mutable {
+    while (dim < static_cast<int64_t>(from.size()) && from[dim] == 1) ++dim;
+    return dim++;
+  };
+  Dims dims;
+  for (int64_t size : to) {
+    dims.push_back(size == 1 ? -1 : next());
+    const bool fits =
+        size == 1 || (dims.back() < static_cast<int64_t>(from.size()) && from[dims.back()] == size);
+    if (!fits) return std::nullopt;
+  }
+  return dims;
+}
+
 bool isConstant(Value value) { return value.getDefiningOp<tet::ConstantOp>() != nullptr; }
 
 Value reshapeTo(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> shape) {

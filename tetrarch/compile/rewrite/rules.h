@@ -42,6 +42,8 @@ void addRules(mlir::RewritePatternSet& patterns, std::initializer_list<Equation<
 // One function a file, in the order in which a reader wants them.
 void addAlgebraRules(mlir::RewritePatternSet& patterns);   // arithmetic, logic, comparisons
 void addMovementRules(mlir::RewritePatternSet& patterns);  // reshape, transpose, broadcast, slice, pad, …
+void addGatherRules(mlir::RewritePatternSet& patterns);    // gathers of constant places
+void addRangeRules(mlir::RewritePatternSet& patterns);     // comparisons of what is always larger
 void addConstantRules(mlir::RewritePatternSet& patterns);  // what the interpreter can compute now
 void addScaleRules(mlir::RewritePatternSet& patterns);     // factors and offsets into weights; reassociates
 void addContractionRules(mlir::RewritePatternSet& patterns);  // the canonical dot_general
@@ -53,11 +55,16 @@ void addSpreadRules(mlir::RewritePatternSet& patterns);       // transposed conv
 std::optional<double> splatNumber(Value value);
 bool isSplat(Value value, double number);
 bool isConstant(Value value);
+// Whether every value of type a is one of type b, so that a detour over b changes nothing.
+bool fitsInto(mlir::Type a, mlir::Type b);
 mlir::RankedTensorType tensorType(Value value);
 llvm::ArrayRef<int64_t> shapeOfValue(Value value);
 Value reshapeTo(PatternRewriter& rewriter, mlir::Location loc, Value value, llvm::ArrayRef<int64_t> shape);
 Value transposeBy(PatternRewriter& rewriter, mlir::Location loc, Value value,
                   llvm::ArrayRef<int64_t> permutation);
+// Of a reshape that only adds or takes dimensions of size 1: the dimension of its operand that each larger
+// one of its result is, -1 for those of size 1. Nullopt of any other.
+std::optional<llvm::SmallVector<int64_t>> unitReshapeDims(tet::ReshapeOp op);
 llvm::SmallVector<int64_t> inversePermutation(llvm::ArrayRef<int64_t> permutation);
 bool isIdentityPermutation(llvm::ArrayRef<int64_t> permutation);
 // element i of the result is values[permutation[i]].

@@ -81,6 +81,9 @@ class LaneEvaluator {
   mlir::Value valueOf(mlir::Value original);
   bool isVector(mlir::Value value) const;
   mlir::Value countingFrom(mlir::Value original, llvm::function_ref<Index(unsigned dim)> index);
+  mlir::Value asIndex(mlir::Value number);
+  mlir::Value isInside(mlir::Value base, int64_t low, int64_t high);
+  mlir::Value loadLanes(mlir::Value memref, mlir::Value common, mlir::Value moving, mlir::VectorType type);
 
   IndexMath math_;
   const TileBody& body_;

@@ -2,6 +2,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "tetrarch/compile/tile/emit.h"
@@ -104,28 +105,58 @@ Value LaneEvaluator::elementwise(mlir::Operation& op) {
 }
 
 // What an index that counts up by one per lane is in lane 0; null for any other vector. A sum of a
-// loop's index and of what is the same in all lanes counts too.
+// loop's index and of what is the same in all lanes counts too, in any type.
 Value LaneEvaluator::countingFrom(Value original, llvm::function_ref<Index(unsigned)> index) {
   if (auto dim = original.getDefiningOp<mlir::linalg::IndexOp>()) {
     const Index at = index(body_.dim_of_index[dim.getDim()]);
     return at.counts ? at.base : Value();
   }
+  if (auto cast = original.getDefiningOp<mlir::arith::IndexCastOp>())
+    return countingFrom(cast.getIn(), index);
   auto sum = original.getDefiningOp<mlir::arith::AddIOp>();
   if (!sum) return {};
   for (auto [moving, fixed] : {std::pair(sum.getLhs(), sum.getRhs()), {sum.getRhs(), sum.getLhs()}}) {
     if (isVector(valueOf(fixed))) continue;
-    if (Value base = countingFrom(moving, index)) return math_.add(base, valueOf(fixed));
+    if (Value base = countingFrom(moving, index)) return math_.add(base, asIndex(valueOf(fixed)));
   }
   return {};
 }
 
-// Contiguous when only the last index moves, by one per lane; else lane by lane.
+Value LaneEvaluator::asIndex(Value number) {
+  mlir::Type type = math_.builder.getIndexType();
+  return math_.builder.createOrFold<mlir::arith::IndexCastOp>(math_.loc, type, number);
+}
+
+namespace {
+
+// x, low and high of a minimum(maximum(x, low), high) with constants.
+struct Clamp {
+  Value number;
+  int64_t low, high;
+};
+
+std::optional<Clamp> clampOf(Value index) {
+  while (auto cast = index.getDefiningOp<mlir::arith::IndexCastOp>()) index = cast.getIn();
+  auto most = index.getDefiningOp<mlir::arith::MinSIOp>();
+  auto least = most ? most.getLhs().getDefiningOp<mlir::arith::MaxSIOp>() : nullptr;
+  llvm::APInt low, high;
+  if (!least || !mlir::matchPattern(least.getRhs(), mlir::m_ConstantInt(&low)) ||
+      !mlir::matchPattern(most.getRhs(), mlir::m_ConstantInt(&high)))
+    return std::nullopt;
+  return Clamp{least.getLhs(), low.getSExtValue(), high.getSExtValue()};
+}
+
+}  // namespace
+
+// Contiguous when only the last index moves, by one per lane; else lane by lane. An index that is clamped
+// counts where all lanes lie inside.
 Value LaneEvaluator::extract(mlir::tensor::ExtractOp op, llvm::function_ref<Index(unsigned)> index,
                              llvm::function_ref<Value(Value)> memrefOf) {
   auto& b = math_.builder;
   llvm::ArrayRef<int64_t> shape = op.getTensor().getType().getShape();
   Value memref = memrefOf(op.getTensor());
-  Value common = math_.constant(0), moving, base = math_.constant(0);
+  Value common = math_.constant(0), moving, base;
+  std::optional<Clamp> clamp;
   bool contiguous = true;
   int64_t stride = 1;
   for (int64_t d = static_cast<int64_t>(shape.size()) - 1; d >= 0; --d) {
@@ -133,7 +164,8 @@ Value LaneEvaluator::extract(mlir::tensor::ExtractOp op, llvm::function_ref<Inde
     if (!isVector(at)) {
       common = math_.add(common, math_.mul(at, stride));
     } else {
-      Value first = stride == 1 ? countingFrom(original, index) : Value();
+      if (stride == 1) clamp = clampOf(original);
+      Value first = stride == 1 ? countingFrom(clamp ? clamp->number : original, index) : Value();
       contiguous &= first != Value();
       if (contiguous) base = first;
       Value factor = spread(math_.constant(stride));
@@ -144,13 +176,37 @@ Value LaneEvaluator::extract(mlir::tensor::ExtractOp op, llvm::function_ref<Inde
   }
   if (!moving) return mlir::memref::LoadOp::create(b, math_.loc, memref, common);
   auto type = VectorType::get({lanes_}, op.getType());
-  if (contiguous) return mlir::vector::LoadOp::create(b, math_.loc, type, memref, math_.add(common, base));
+  auto contiguousLoad = [&]() -> Value {
+    return mlir::vector::LoadOp::create(b, math_.loc, type, memref, math_.add(common, base));
+  };
+  if (!contiguous) return loadLanes(memref, common, moving, type);
+  if (!clamp) return contiguousLoad();
+  auto branch = mlir::scf::IfOp::create(b, math_.loc, type, isInside(base, clamp->low, clamp->high), true);
+  mlir::OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  mlir::scf::YieldOp::create(b, math_.loc, contiguousLoad());
+  b.setInsertionPointToStart(branch.elseBlock());
+  mlir::scf::YieldOp::create(b, math_.loc, loadLanes(memref, common, moving, type));
+  return branch.getResult(0);
+}
+
+Value LaneEvaluator::loadLanes(Value memref, Value common, Value moving, VectorType type) {
   llvm::SmallVector<Value> lanes;
   for (int64_t lane = 0; lane < lanes_; ++lane) {
-    Value at = mlir::vector::ExtractOp::create(b, math_.loc, moving, lane);
-    lanes.push_back(mlir::memref::LoadOp::create(b, math_.loc, memref, math_.add(common, at)));
+    Value at = mlir::vector::ExtractOp::create(math_.builder, math_.loc, moving, lane);
+    lanes.push_back(mlir::memref::LoadOp::create(math_.builder, math_.loc, memref, math_.add(common, at)));
   }
-  return mlir::vector::FromElementsOp::create(b, math_.loc, type, lanes);
+  return mlir::vector::FromElementsOp::create(math_.builder, math_.loc, type, lanes);
+}
+
+// Whether all lanes that count from `base` are between `low` and `high`.
+Value LaneEvaluator::isInside(Value base, int64_t low, int64_t high) {
+  using enum mlir::arith::CmpIPredicate;
+  auto compare = [&](auto predicate, Value a, int64_t bound) {
+    return mlir::arith::CmpIOp::create(math_.builder, math_.loc, predicate, a, math_.constant(bound));
+  };
+  return mlir::arith::AndIOp::create(math_.builder, math_.loc, compare(sge, base, low),
+                                     compare(sle, base, high - lanes_ + 1));
 }
 
 }  // namespace tetrarch::compile

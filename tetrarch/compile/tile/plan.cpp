@@ -284,8 +284,11 @@ void Planner::chooseTile(const TileNest& nest, Tiling& tiling, const Contraction
     return;
   }
   if (!contraction.lhs) {
+    // A long body has enough to do at once with one vector, and no registers for a second.
+    constexpr size_t kLongBody = 256;
     const int64_t columns = nest.extents[tiling.vector_dim];
-    tiling.vectors = std::clamp<int64_t>(columns / tiling.lanes, 1, nest.reduces() ? 4 : 2);
+    const bool is_long = nest.body.block->getOperations().size() > kLongBody;
+    tiling.vectors = std::clamp<int64_t>(columns / tiling.lanes, 1, nest.reduces() ? 4 : is_long ? 1 : 2);
     return;
   }
   const std::vector<TileSize> sizes = tileSizes(nest, tiling, rowBytes(nests_, contraction, tiling), target_);

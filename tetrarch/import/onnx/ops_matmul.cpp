@@ -11,11 +11,11 @@ namespace {
 
 using enum tet::ComparisonDirection;
 
-// An integer matrix less its zero point, in i32. A zero point of one dimension is one per row of a left
-// operand, one per column of a right one.
+// An integer matrix less its zero point, in i32, or as it is when it has none. A zero point of one dimension
+// is one per row of a left operand, one per column of a right one.
 Value centre(OpContext& n, int operand, int zero_point, bool left) {
+  if (!n.has(zero_point)) return n.in(operand);
   const Value x = n.b.convert(n.in(operand), ElementType::I32);
-  if (!n.has(zero_point)) return x;
   Value zero = n.b.convert(n.in(zero_point), ElementType::I32);
   if (countOf(zero) == 1) {
     zero = n.b.reshape(zero, {});
@@ -30,7 +30,7 @@ Value centre(OpContext& n, int operand, int zero_point, bool left) {
 Status importMatMul(OpContext& n) { return n.result(n.b.matmul(n.in(0), n.in(1))); }
 
 Status importMatMulInteger(OpContext& n) {
-  return n.result(n.b.matmul(centre(n, 0, 2, true), centre(n, 1, 3, false)));
+  return n.result(n.b.matmul(centre(n, 0, 2, true), centre(n, 1, 3, false), ElementType::I32));
 }
 
 Status importGemm(OpContext& n) {

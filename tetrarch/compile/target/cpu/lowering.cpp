@@ -45,6 +45,8 @@ mlir::func::FuncOp makeBody(mlir::OpBuilder& b, mlir::Location loc, mlir::Block&
 }
 
 void addLlvmLowering(mlir::PassManager& pm) {
+  // The canonicaliser looks at a whole loop again for each op of it that changes, so equal ones go before.
+  pm.addPass(mlir::createCSEPass());
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(mlir::createCSEPass());
   pm.addPass(mlir::createLoopInvariantCodeMotionPass());

@@ -155,6 +155,8 @@ Result<MappedTask> mapTask(const Task& task, const Cut& cut, const std::string& 
 
 Status cleanUp(mlir::gpu::GPUModuleOp module) {
   mlir::PassManager pm(module.getContext(), mlir::gpu::GPUModuleOp::getOperationName());
+  // The canonicaliser looks at a whole loop again for each op of it that changes, so equal ones go before.
+  pm.addPass(mlir::createCSEPass());
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(mlir::createCSEPass());
   pm.addPass(mlir::createLoopInvariantCodeMotionPass());
