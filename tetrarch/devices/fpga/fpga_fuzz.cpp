@@ -1,8 +1,11 @@
 // libFuzzer target: whatever the bytes, the reader of blobs answers with an error or with a legal program,
 // whose kernels the twin and the timing model run to their end or say why not.
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
+#include "tetrarch/abi/fpga_blob.h"
 #include "tetrarch/abi/fpga_boxes.h"
 #include "tetrarch/devices/fpga/port_runner.h"
 #include "tetrarch/devices/fpga/run.h"
@@ -46,7 +49,14 @@ void run(const Kernel& kernel) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  auto program = readProgram(std::as_bytes(std::span(data, size)));
+  const auto given = std::as_bytes(std::span(data, size));
+  std::vector<std::byte> bytes(given.begin(), given.end());
+  // Else next to nothing gets past the check of its length.
+  const uint64_t length = size;
+  if (size >= sizeof(tet_fpga_header)) {
+    std::memcpy(bytes.data() + offsetof(tet_fpga_header, blob_bytes), &length, sizeof length);
+  }
+  auto program = readProgram(bytes);
   if (!program) return 0;
   auto again = readProgram(writeProgram(*program));
   if (!again || !(*again == *program)) std::abort();
