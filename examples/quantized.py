@@ -26,6 +26,7 @@ ABOUT = """# Quantisation
 model that is quantised already (`QuantizeLinear`, `DequantizeLinear`, `QLinearConv`, `QLinearMatMul`) needs no
 option. Either way the stage `quantize` leaves a graph of integer arithmetic (`--stop-after quantize` shows it)
 whose meaning is exact: the reference interpreter, and the code of every class of processor, give the same bits.
+[bf16](bf16.md) is the other choice, for floats.
 
 ## Numbers
 

@@ -182,6 +182,19 @@ def test_npu_trains_a_perceptron(tmp_path):
     np.testing.assert_allclose(losses["npu"], losses["floats"], rtol=2e-2)
 
 
+@pytest.mark.parametrize(("name", "least"), [("mobilenet-v3-short", 34), ("vit-small", 31)])
+def test_npu_computes_families_of_networks(name, least, tmp_path):
+    from examples.families import SMALL
+
+    (network,) = (network for network in SMALL if network.name == name)
+    inputs = next(iter(network.arrays().values()))
+    shapes = {key: list(array.shape) for key, array in inputs.items()}
+    program, taken = on_npu(network.onnx_file(), tmp_path, shapes=shapes)
+    assert len(taken) >= least
+    y, expected = program(**inputs), tetrarch.compile(network.onnx_file(), **BF16)(**inputs)
+    assert relative(y, expected) < 5e-3
+
+
 def test_minilm_keeps_its_ranking_on_the_npu(tmp_path):
     from examples.models import minilm
 

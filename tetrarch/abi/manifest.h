@@ -150,7 +150,7 @@ struct Manifest {
   std::string source;                   // file name without folder
   std::string source_hash;              // of its bytes, hexadecimal
   std::map<std::string, int64_t> dims;  // binding of the named symbolic dimensions
-  std::string precision;                // "int8" when it was quantised on compilation, else ""
+  std::string precision;                // "int8" or "bf16", as was asked for, else ""
   std::vector<Port> inputs, outputs;
   std::vector<TensorEntry> tensors;
   std::vector<TaskEntry> tasks;
