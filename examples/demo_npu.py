@@ -216,7 +216,7 @@ def facts_of_npu(question: Question) -> dict:
     side = int(options.get("side", 16))
     rows = json.loads(publish.PLUGIN.read_text(encoding="utf-8"))
     row = next(r for r in rows["figures"] if r["side"] == side and r["kind"] == "int8")
-    area = publish.areas(json.loads(publish.FIGURES.read_text(encoding="utf-8")), side)
+    area = publish.areas(json.loads(publish.FIGURES.read_text(encoding="utf-8")), "int8", side)
     return {**row, "area": area, "dram": rows["dram"]}
 
 
@@ -228,7 +228,6 @@ def print_npu(facts: dict, report: dict) -> dict:
     energy = joules(report, parts[0]["device"])
     multiplications = counted(report, "multiplications")
     busy = multiplications / (cycles * facts["side"] ** 2)
-    scaled = "" if facts["side"] == 8 else f", scaled from side 8 to {facts['side']}"
     cells, memories = facts["area"]["cells"] * 1e6, facts["area"]["memories"] * 1e6
     print(
         f"\nThe NPU's share: {len(parts)} task{'s' * (len(parts) > 1)}, {multiplications / 1e6:,.0f} million multiplications"
@@ -236,13 +235,20 @@ def print_npu(facts: dict, report: dict) -> dict:
     print(
         f"  time    {seconds * 1e3:.3f} ms: {cycles:,} cycles (the timing model, which the RTL keeps exactly)"
     )
-    print(f"          at {facts['clock_hz'] / 1e6:.1f} MHz; the array multiplies in {busy:.0%} of its slots")
+    print(
+        f"          at {facts['clock_hz'] / 1e6:.1f} MHz ({facts['clock_from']}); "
+        f"the array multiplies in {busy:.0%} of its slots"
+    )
     if energy:
         print(
             f"  energy  {energy['value'] * 1e3:.2f} mJ, {energy['value'] / seconds * 1e3:.0f} mW: work counted by"
         )
-        print(f"          class x toggles of the gates and memory macros{scaled}; DRAM is in it")
-    print(f"  area    {cells:.2f} mm2 of cells and {memories:.2f} mm2 of memory macros{scaled}")
+        print(
+            f"          class x toggles of the gates and memory macros ({facts['energy_from']}); DRAM is in it"
+        )
+    print(
+        f"  area    {cells:.2f} mm2 of cells and {memories:.2f} mm2 of memory macros ({facts['area']['from']})"
+    )
     print(f"  All three are modelled: {facts['node']}, {facts['corner']}, cells without wires ({FLOW});")
     print(f"  DRAM: {facts['dram']}.")
     return {

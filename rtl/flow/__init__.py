@@ -9,6 +9,7 @@
     programs.py   programs for the core, by class of instruction
     simulate.py   the core's netlist simulated, 64 programs at once
     core.py       that with a memory system around it, beside the RTL
+    saif.py       the toggles that it counts beside those of Verilator
     power.py      toggles times the library's energy tables
     energy.py     energy of each class of instruction, and how well their sum meets a layer
     figures.json  what came out, each with its library, corner, tools and command

@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rtl.flow import activity, energy, programs, synthesis
+from rtl.flow import activity, energy, programs, saif, synthesis
 from rtl.flow.core import GateCore, RtlCore
 from rtl.flow.designs import DESIGNS, Design
 from rtl.flow.liberty import Library, LibraryError
@@ -139,15 +139,28 @@ def array_energy(netlist: synthesis.Netlist, library: Library, cycles: int, seed
 def core_energy(netlist: synthesis.Netlist, library: Library, seed: int) -> dict:
     """Of a unit of each class of instruction at each level of activity. Every program runs in the RTL, too."""
     core = GateCore(netlist, library)
-    sizes = dict(netlist.design.parameters)
-    at = programs.places(sizes["SpRows"], sizes["AccRows"])
+    shape = programs.Shape.of(dict(netlist.design.parameters))
     print(f"  {netlist.design.name}: energy", flush=True)
-    levels, runs = energy.characterise(core, at, seed)
+    levels, runs = energy.characterise(core, shape, seed)
     rtl = RtlCore(netlist.design, netlist.verilog.parent)
     for i, (program, run) in enumerate(runs):
         if (run.cycles, run.dram) != rtl.run(program):
             raise activity.SimulationError(f"program {i}: gates and RTL differ in cycles or in DRAM")
     return energy_entry(levels, core.leakage, len(runs), seed)
+
+
+def by_saif(part: synthesis.Netlist, library: Library) -> dict:
+    """How the counters behind all energies of a core meet those of Verilator, on one of its parts."""
+    print(f"  {part.design.name}: SAIF", flush=True)
+    files = [*part.design.sources(), *activity.gate_files(part, library)]
+    gates, memories = Gates.read(part.json), part.design.memories
+    found = saif.compare(gates, library, memories, files, part.verilog.parent)
+    return {
+        "nets": found.nets,
+        "nets_that_differ": found.differ,
+        "counters": figure(found.counters, "J"),
+        "saif": figure(found.saif, "J"),
+    }
 
 
 def energy_entry(levels: dict[str, energy.Level], leakage: float, checked: int, seed: int) -> dict:
@@ -207,7 +220,9 @@ def characterise(paths: list[Path], designs: list[Design], metered: list[Design]
             if design not in metered:
                 continue
             if design.top == "npu":
+                parts = [synthesis.synthesise(DESIGNS[name], library, files, folder) for name in design.parts]
                 described["energy"] = core_energy(netlist, library, options.seed)
+                described["energy"]["saif"] = {part.design.name: by_saif(part, library) for part in parts}
             else:
                 described["energy"] = array_energy(netlist, library, options.cycles, options.seed)
     return entry
@@ -231,7 +246,7 @@ def main() -> int:
     parser.add_argument(
         "--energy",
         action="append",
-        choices=[n for n in DESIGNS if n.startswith(("array", "core"))],
+        choices=[n for n in DESIGNS if n.startswith("array") or "core" in n],
         default=[],
     )
     parser.add_argument(

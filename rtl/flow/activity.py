@@ -11,13 +11,13 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 from rtl.flow.cell_models import models
-from rtl.flow.designs import RTL, Design
+from rtl.flow.designs import RTL
 from rtl.flow.liberty import Library
 from rtl.flow.synthesis import Netlist
 
 LEVELS = {"random": 0, "relu": 1, "idle": 2}
 BENCH = Path(__file__).with_name("activity.sv")
-_MAKE = "CXX=clang++-22 CFG_CXXFLAGS_PCH_I=-include"
+_MAKE = "CXX=clang++-22 CFG_CXXFLAGS_PCH_I=-include" + (" OBJCACHE=ccache" if shutil.which("ccache") else "")
 
 
 class SimulationError(RuntimeError):
@@ -51,7 +51,7 @@ def _run(what: str, command: list[str], **options) -> str:
 
 
 def build(
-    design: Design,
+    sources: list[Path],
     folder: Path,
     more: list[Path],
     bench: Path,
@@ -59,7 +59,7 @@ def build(
     parameters: dict[str, int],
     count: bool = False,
 ) -> Path:
-    """The program of module `top` of `bench`, made in `folder` of it, the design's sources and `more`. `count`: it can write
+    """The program of module `top` of `bench`, made in `folder` of it, the RTL's sources and `more`. `count`: it can write
     what toggles in the instances right below the top."""
     folder = folder / top
     program, environment = _verilator()
@@ -70,7 +70,7 @@ def build(
         *(f"-G{name}={value}" for name, value in parameters.items()),
         *("--top-module", top, "--Mdir", str(folder), f"-I{RTL / 'npu'}"),
         *sorted({f"-I{file.parent}" for file in more}),
-        *map(str, [*design.sources(), *more, bench]),
+        *map(str, [*sources, *more, bench]),
     ]
     _run("building the simulation", command, env=environment)
     return folder / f"V{top}"
@@ -89,9 +89,8 @@ def simulate(netlist: Netlist, library: Library, level: str, cycles: int, seed: 
     side = dict(netlist.design.parameters)["S"]
     parameters = {"S": side, "Cycles": cycles, "Level": LEVELS[level], "Seed": seed}
     here = netlist.verilog.parent
-    program = build(
-        netlist.design, here, gate_files(netlist, library), BENCH, "activity", parameters, count=True
-    )
+    sources = netlist.design.sources()
+    program = build(sources, here, gate_files(netlist, library), BENCH, "activity", parameters, count=True)
     run(program)
     return Activity(cycles, read_saif((program.parent / "activity.saif").read_text(encoding="utf-8")))
 

@@ -153,7 +153,9 @@ class RtlCore:
     """The same core's RTL."""
 
     def __init__(self, design: Design, folder: Path):
-        self.program = activity.build(design, folder, [], BENCH, "core_run", dict(design.parameters))
+        self.program = activity.build(
+            design.sources(), folder, [], BENCH, "core_run", dict(design.parameters)
+        )
 
     def run(self, program: Program) -> tuple[int, bytes]:
         """Its cycles, and DRAM as it is left."""

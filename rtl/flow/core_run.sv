@@ -5,6 +5,7 @@ module core_run
   import npu_isa_pkg::*;
 #(
   parameter int unsigned S = 8,
+  parameter bit Bf16 = 1'b0,
   parameter int unsigned SpRows = SpBytes / S,
   parameter int unsigned AccRows = AccBytes / (4 * S),
   parameter int unsigned Latency = DramLatency
@@ -29,6 +30,7 @@ module core_run
 
   npu #(
     .S      (S),
+    .Bf16   (Bf16),
     .SpRows (SpRows),
     .AccRows(AccRows)
   ) u_npu (

@@ -66,14 +66,25 @@ class Design:
         return [GENERATED, *(RTL / "npu" / f"{name}.sv" for name in self.files)]
 
 
-ELEMENT = ("npu_pkg", "npu_delay", "npu_pe")
+FLOATS = ("npu_fp_pack", "npu_fp_mul", "npu_fp_add", "npu_fp_max")
+ELEMENT = ("npu_pkg", "npu_delay", *FLOATS, "npu_pe", "npu_bf16_pe")
 ARRAY = (*ELEMENT, "npu_array")
-LANE = ("npu_pkg", "npu_ram", "npu_round_shift", "npu_lane")
+LANE = (
+    "npu_pkg",
+    "npu_delay",
+    "npu_ram",
+    *FLOATS,
+    "npu_round_shift",
+    "npu_lane",
+    "npu_bf16_scale",
+    "npu_bf16_lane",
+)
 DECODE = ("npu_pkg", "npu_ranges", "npu_decode")
 CORE = (
     *ARRAY,
-    *("npu_prepare", "npu_stream", "npu_accumulate", "npu_matrix"),
-    *(*LANE[1:], "npu_across", "npu_grid", "npu_vector"),
+    *("npu_prepare", "npu_stream", "npu_accumulate", "npu_bf16_accumulate", "npu_matrix"),
+    *("npu_ram", "npu_round_shift", "npu_lane", "npu_bf16_scale", "npu_bf16_lane"),
+    *("npu_across", "npu_bf16_across", "npu_grid", "npu_vector"),
     *("npu_loops", "npu_walker", "npu_load", "npu_store"),
     *("npu_queue", "npu_tokens", "npu_issue", "npu_ranges", "npu_decode", "npu_fetch"),
     *("npu_banks", "npu"),
@@ -81,22 +92,26 @@ CORE = (
 # The parts of the core that are told apart in its figures.
 UNITS = (
     *("npu_fetch", "npu_decode", "npu_queue", "npu_tokens", "npu_issue", "npu_load", "npu_store"),
-    *("npu_matrix", "npu_array", "npu_vector", "npu_across", "npu_banks"),
+    *("npu_matrix", "npu_array", "npu_vector", "npu_across", "npu_bf16_across", "npu_banks"),
 )
+SIDES = (8, 16, 32)
 
 
-def _of_side(side: int) -> list[Design]:
-    size = (("S", side),)
-    parts = ("element", f"lane-{side}")
-    # Of the standard configurations: 256 KiB in 16 banks, 64 KiB in 4; a table in each lane.
-    banks = (Memory(8 * side, 262144 // side // 16, 16), Memory(32 * side, 65536 // (4 * side) // 4, 4))
-    rows = (*size, ("SpRows", 262144 // side), ("AccRows", 65536 // (4 * side)))
-    table = Memory(8 * side, 512 // side, 1)
+def _of_side(kind: str, side: int) -> list[Design]:
+    """In their standard configuration: 256 KiB in 16 banks, 64 KiB in 4; 512 bytes of table in each lane."""
+    size = 2 if kind == "bf16" else 1  # bytes of an element
+    prefix, module = ("bf16-", "npu_bf16_lane") if kind == "bf16" else ("", "npu_lane")
+    parameters = (("S", side), *((("Bf16", 1),) if kind == "bf16" else ()))
+    sp_rows, acc_rows, table_rows = (bytes_ // (size * side) for bytes_ in (262144, 65536 * size // 4, 512))
+    rows = (*parameters, ("SpRows", sp_rows), ("AccRows", acc_rows))
+    parts = (f"{prefix}element", f"{prefix}lane-{side}")
+    banks = (Memory(8 * size * side, sp_rows // 16, 16), Memory(32 * side, acc_rows // 4, 4))
+    table = Memory(8 * size * side, table_rows, 1)
     tables = Memory(table.width, table.rows, side)
     return [
-        Design(f"lane-{side}", "npu_lane", size, 1, LANE, memories=(table,)),
-        Design(f"array-{side}", "npu_array", size, side * side, ARRAY, parts[:1]),
-        Design(f"core-{side}", "npu", rows, side * side, CORE, parts, UNITS, (*banks, tables)),
+        Design(parts[1], module, (("S", side),), 1, LANE, memories=(table,)),
+        Design(f"{prefix}array-{side}", "npu_array", parameters, side * side, ARRAY, parts[:1]),
+        Design(f"{prefix}core-{side}", "npu", rows, side * side, CORE, parts, UNITS, (*banks, tables)),
     ]
 
 
@@ -104,8 +119,9 @@ DESIGNS = {
     design.name: design
     for design in (
         Design("element", "npu_pe", (), 1, ELEMENT),
+        Design("bf16-element", "npu_bf16_pe", (), 1, ELEMENT),
         Design("decode", "npu_decode", (("S", 8), ("SpRows", 32768), ("AccRows", 2048)), 1, DECODE),
         Design("array-4", "npu_array", (("S", 4),), 16, ARRAY, ("element",)),
-        *(design for side in (8, 16, 32) for design in _of_side(side)),
+        *(design for kind in ("int8", "bf16") for side in SIDES for design in _of_side(kind, side)),
     )
 }

@@ -25,24 +25,21 @@ class Level:
     layer_summed: float  # and by the sum over classes
 
 
-def programs_of(
-    side: int, at: programs.Places, level: str, seed: int
-) -> list[tuple[str, programs.Program, int]]:
+def programs_of(shape: programs.Shape, level: str, seed: int) -> list[tuple[str, programs.Program, int]]:
     """What is run for a level: name, program, idle cycles behind it."""
-    arguments = (side, at, level, seed)
-    idle = programs.idle(*arguments)
+    idle = programs.idle(shape, level, seed)
     return [
         ("idle", idle, 0),
         ("cycle", idle, IDLE_CYCLES),
-        *((name, programs.one_class(name, *arguments), 0) for name in programs.CLASSES),
-        ("layer", programs.layer(side, at, level, seed + 1), 0),
-        ("layer idle", programs.idle(side, at, level, seed + 1), 0),
+        *((name, programs.one_class(name, shape, level, seed), 0) for name in shape.kind.classes),
+        ("layer", programs.layer(shape, level, seed + 1), 0),
+        ("layer idle", programs.idle(shape, level, seed + 1), 0),
     ]
 
 
-def characterise(core: GateCore, at: programs.Places, seed: int) -> tuple[dict[str, Level], list]:
+def characterise(core: GateCore, shape: programs.Shape, seed: int) -> tuple[dict[str, Level], list]:
     """All levels at once, and (program, run) of each that was run, to be checked against the RTL."""
-    plans = {level: programs_of(core.side, at, level, seed) for level in programs.Data.LEVELS}
+    plans = {level: programs_of(shape, level, seed) for level in programs.Data.LEVELS}
     rows = [row for plan in plans.values() for row in plan]
     runs = core.run([program for _, program, _ in rows], [idle for _, _, idle in rows])
     found = iter(runs)
@@ -55,7 +52,7 @@ def evaluate(plan: list, runs: list[Run]) -> Level:
     made = {name: (program, run) for (name, program, _), run in zip(plan, runs, strict=True)}
     base_program, base = made["idle"]
     joules = {"cycle": (made["cycle"][1].joules - base.joules) / IDLE_CYCLES}
-    for name in programs.CLASSES:
+    for name in base_program.shape.kind.classes:
         program, run = made[name]
         more = program.units - base_program.units
         known = _summed(joules, more, run.cycles - base.cycles)

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from rtl.flow import programs, publish
+from rtl.flow import programs, publish, saif
 from rtl.flow.activity import SimulationError, read_saif
-from rtl.flow.cell_models import model, verilog_expression
+from rtl.flow.cell_models import model, models, verilog_expression
 from rtl.flow.compare_scalesim import layers
 from rtl.flow.designs import DESIGNS, Memory
 from rtl.flow.gates import bench
@@ -177,8 +177,8 @@ def test_words_are_those_of_the_instruction_table():
 
 
 def test_programs_count_what_they_hold():
-    at = programs.places(32768, 2048)
-    idle, layer = (make(8, at, "relu", 1) for make in (programs.idle, programs.layer))
+    shape = programs.Shape.of({"S": 8, "SpRows": 32768, "AccRows": 2048})
+    idle, layer = (make(shape, "relu", 1) for make in (programs.idle, programs.layer))
     more = layer.units - idle.units
     assert more == {
         "instruction": 20,
@@ -187,8 +187,19 @@ def test_programs_count_what_they_hold():
         "requant_add": 256,
         "store_beat": 256,
     }
-    for name in programs.CLASSES:
-        assert (programs.one_class(name, 8, at, "idle", 1).units - idle.units)[name] > 0
+    for name in programs.INT8.classes:
+        assert (programs.one_class(name, shape, "idle", 1).units - idle.units)[name] > 0
+
+
+def test_programs_of_bf16_move_twice_the_bytes():
+    shape = programs.Shape.of({"S": 8, "Bf16": 1, "SpRows": 16384, "AccRows": 2048})
+    idle = programs.idle(shape, "random", 1)
+    for name in programs.BF16.classes:
+        more = programs.one_class(name, shape, "random", 1).units - idle.units
+        assert more[name] >= programs.UNITS * (2 if name.endswith("beat") else 1 / 8)
+    layer = programs.layer(shape, "relu", 1).units - idle.units
+    assert (layer["requant"], layer["alu"], layer["store_beat"]) == (256, 256, 512)
+    assert programs.float_bits(-1.5) == 0xBFC00000
 
 
 @pytest.mark.parametrize(
@@ -261,6 +272,25 @@ def test_gates_are_simulated_in_all_runs_at_once(library, gates):
     )
 
 
+VERILOG = """\
+module gates (input clk, input d, output y);
+  wire [1:0] q;
+  FF f (.CK(clk), .D(d), .R(1'b1), .Q(q[0]));
+  NOT n (.A(q[0]), .Y(q[1]));
+  AND a (.A(q[0]), .B(q[1]), .Y(y));
+endmodule
+"""
+
+
+def test_the_counters_are_those_of_verilator(library, gates, tmp_path):
+    cells, netlist = tmp_path / "cells.v", tmp_path / "netlist.v"
+    cells.write_text(models(library, ["FF", "NOT", "AND"]), encoding="utf-8")
+    netlist.write_text(VERILOG, encoding="utf-8")
+    found = saif.compare(gates, library, (), [cells, netlist], tmp_path, cycles=100, clock="clk")
+    assert (found.nets, found.differ) == (5, 0)
+    assert found.counters == pytest.approx(found.saif) != 0
+
+
 def test_numbers_and_words_are_two_views():
     bits = np.zeros((RUNS, 12), dtype=np.uint8)
     bits[3, [0, 11]] = 1
@@ -298,7 +328,7 @@ def test_published_files_are_those_of_the_figures():
 
 def test_energies_of_other_sides_are_scaled():
     figures = json.loads(publish.FIGURES.read_text(encoding="utf-8"))
-    small, large = (publish.joules(figures, side)["random"] for side in (8, 16))
+    small, large = (publish.joules(figures, "int8", side)["random"] for side in (8, 16))
     assert large["matmul_row"] == pytest.approx(4 * small["matmul_row"], rel=1e-3)
     assert large["requant"] == pytest.approx(2 * small["requant"], rel=1e-3)
     assert large["instruction"] == small["instruction"]

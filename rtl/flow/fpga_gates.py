@@ -114,7 +114,9 @@ def check(subject: Subject, folder: Path) -> None:
     source = folder / "gate_bench.sv"
     source.write_text(bench(subject.top, ports), encoding="utf-8")
     models = synthesis.share() / "lattice" / "cells_sim_ecp5.v"
-    program = activity.build(subject, folder, [models, MULTIPLIER, verilog], source, "gate_bench", {})
+    program = activity.build(
+        subject.sources(), folder, [models, MULTIPLIER, verilog], source, "gate_bench", {}
+    )
     if "equal" not in activity.run(program):
         raise activity.SimulationError(f"{subject.name}: the simulation did not come to its end")
 

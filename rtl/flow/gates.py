@@ -112,7 +112,7 @@ def check(design: Design, gates: Gates, files: list[Path], folder: Path) -> None
     """An error if a difference is found."""
     source = folder / "gate_bench.sv"
     source.write_text(bench(design, gates.ports), encoding="utf-8")
-    program = activity.build(design, folder, files, source, "gate_bench", {})
+    program = activity.build(design.sources(), folder, files, source, "gate_bench", {})
     if "equal" not in activity.run(program):
         raise activity.SimulationError(f"{design.name}: the simulation did not come to its end")
 

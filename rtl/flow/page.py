@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SQUARE, LINEAR, CONSTANT = 2, 1, 0  # how a figure grows with the side
+
 HEAD = """\
 # The processor as hardware: area, clock, energy
 
@@ -9,7 +11,7 @@ Written by `python -m rtl.flow.publish` from [rtl/flow/figures.json](../rtl/flow
 here is *modelled*: netlists of library cells before layout. There are no wires and no clock tree in them; a clock is
 30 % slower than the cells alone allow, to leave room for wires. Simulation has no delays, so there are no glitches
 in the energies. ASAP7 is a predictive library that no fab makes. No chip and no board has been measured.
-All is of the int8 kind; a node has the designs that its command names.
+A node has the designs that its command names.
 """
 
 
@@ -22,8 +24,16 @@ def page(figures: dict, dram_byte: float) -> str:
                 parts.append(_units(name, design, found))
             if "levels" in found.get("energy", {}) and "layer" in found["energy"]:
                 parts.append(_energy(name, design, found, dram_byte))
-    parts += [_memories(nodes), _fpga(figures), _commands(figures)]
+    parts += [_scaling(nodes), _memories(nodes), _fpga(figures), _commands(figures)]
     return "\n".join(part for part in parts if part)
+
+
+def scaled_area(core: dict, scale: float) -> float:
+    """The core of side 8 with its array, its vector unit and the rest grown each in its way."""
+    areas = {unit: found["area"]["value"] for unit, found in core["units"].items()}
+    array, vector = areas["u_matrix"], areas["u_vector"]
+    rest = sum(areas.values()) - array - vector
+    return array * scale**SQUARE + vector * scale**LINEAR + rest
 
 
 def _number(figure: dict, scale: float, digits: int) -> str:
@@ -33,8 +43,9 @@ def _number(figure: dict, scale: float, digits: int) -> str:
 def _designs(nodes: dict) -> str:
     lines = [
         "## Parts and the whole\n",
-        "The element is one of the array; `lane-8` one of the vector unit; `core-8` everything, its memories as macros",
-        "that are not in the area. Depth is in cells. *ABC* is how much the flow's own timing differs from ABC's.\n",
+        "The element is one of the array; `lane-8` one of the vector unit of side 8; `core-8` everything, its memories as",
+        "macros that are not in the area. What begins with `bf16` is of that kind, the others are of int8. Depth is in",
+        "cells. *ABC* is how much the flow's own timing differs from ABC's.\n",
         "| node | design | cells | area µm² | depth | longest path ns | clock MHz | from | to | ABC |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -93,7 +104,38 @@ def _energy(node: str, design: str, found: dict, dram_byte: float) -> str:
         f"\n{energy['programs_equal_to_rtl']} programs ran in these gates and in the RTL: the same cycles, and every "
         "byte of DRAM the same."
     )
+    for part, found in energy.get("saif", {}).items():
+        difference = found["counters"]["value"] / found["saif"]["value"] - 1
+        lines.append(
+            f"Toggles of `{part}` were counted by Verilator, too (SAIF), on one stimulus: {found['nets_that_differ']} of "
+            f"{found['nets']:,} nets differ, the energy by {difference:+.2%}."
+        )
     return "\n".join(lines) + "\n"
+
+
+def _scaling(nodes: dict) -> str:
+    """Cores of other sides beside what side 8 scaled would be."""
+    rows = []
+    for name, node in nodes.items():
+        for design, found in node["designs"].items():
+            kind, _, side = design.rpartition("-")
+            base = node["designs"].get(f"{kind}-8")
+            if not kind.endswith("core") or side == "8" or base is None:
+                continue
+            scaled, real = scaled_area(base, int(side) / 8), found["area"]["value"]
+            rows.append(
+                f"| {name} | {design} | {real * 1e-6:.2f} | {scaled * 1e-6:.2f} | {scaled / real - 1:+.1%} |"
+            )
+    if not rows:
+        return ""
+    head = [
+        "## Other sides\n",
+        "Energies of sides 16 and 32 are scaled from side 8: the array by the square of the side, the vector unit by the",
+        "side, the rest not at all. What this makes of the area, beside the area of the core itself:\n",
+        "| node | design | area mm² | scaled from side 8 | difference |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
 
 
 def _memories(nodes: dict) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import random
 import re
+import struct
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,52 +46,48 @@ def encode(opcode: str, wait: int = 0, signal: int = 0, **values: int) -> int:
     return word
 
 
-@dataclass
-class Program:
-    """Instructions, and DRAM as it is before them."""
+@dataclass(frozen=True)
+class Kind:
+    """Of elements; and the vector ops that stand for a class, with where their second operands lie."""
 
-    words: list[int] = field(default_factory=list)
-    units: Counter = field(default_factory=Counter)  # how many of each class it holds
-    dram: bytearray = field(default_factory=lambda: bytearray(1 << 16))
+    size: int  # bytes of an element
+    vector_classes: dict[str, tuple[str, dict]]
 
-    def add(self, opcode: str, **fields: int) -> None:
-        self.words.append(encode(opcode, **fields))
-        self.units["instruction"] += 1
-
-    def matmul(self, **fields: int) -> None:
-        self.add("MATMUL", **fields)
-        self.units["matmul_row"] += fields["n0"] * fields["n1"]
-        self.units["matmul_tile"] += 1
-
-    def vop(self, name: str, **fields: int) -> None:
-        """The op that stands for a class."""
-        self.add("VOP", op=table()[2][VECTOR_CLASSES[name][0]], n1=1, s0=1, **fields)
-        self.units[name] += fields["n0"]
-
-    def rows(self, unit: int, rows: int, dram_stride: int) -> None:
-        """The innermost loop of a DMA queue."""
-        self.add(
-            "DIM", of_store=int(unit == STORE), loop=0, count=rows, row_stride=1, dram_stride=dram_stride
-        )
-
-    def load(self, row: int, rows: int, size: int, dram: int, side: int, **tokens: int) -> None:
-        self.rows(LOAD, rows, size)
-        self.add("LOAD", loops=1, row=row, bytes=size, dram=dram, **tokens)
-        self.units["load_beat"] += rows * size // side
-
-    def store(self, row: int, rows: int, side: int, dram: int, **tokens: int) -> None:
-        self.rows(STORE, rows, side)
-        self.add("STORE", loops=1, row=row, bytes=side, dram=dram, **tokens)
-        self.units["store_beat"] += rows
-
-    def finished(self) -> Program:
-        self.add("HALT")
-        return self
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order in which they are worked out: all hold instructions, tiles hold rows."""
+        ends = ("load_beat", "store_beat", "fill_row")
+        return ("instruction", "matmul_row", "matmul_tile", *self.vector_classes, *ends)
 
 
-# Where the programs keep their data: DRAM addresses, and rows in different banks of both memories.
-_WEIGHTS, _ACTIVATIONS, _WORDS, _OUT = 0x0000, 0x2000, 0x6000, 0xC000
-ROWS = 256  # of activations and of words at hand
+INT8 = Kind(
+    1,
+    {
+        "move": ("move", {}),
+        "requant": ("requant", {}),
+        "requant_add": ("requant_add", {"b": "other"}),
+        "alu": ("add", {"b": "other"}),
+        "mul": ("mul", {"b": "other", "imm": 8}),
+        "shr": ("shr", {"imm": 6}),
+        "lut": ("lut", {}),
+        "norm_lut": ("recip_lut", {"imm": 4}),
+        "lanes": ("lane_sum", {}),
+        "fold": ("fold_sum", {}),
+    },
+)
+BF16 = Kind(
+    2,
+    {
+        "move": ("move", {}),
+        "requant": ("faffine", {}),
+        "alu": ("fadd", {"b": "other"}),
+        "mul": ("fmul", {"b": "other"}),
+        "lut": ("flut", {}),
+        "norm_lut": ("frecip_lut", {}),
+        "lanes": ("flane_sum", {}),
+        "fold": ("ffold_max", {}),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -106,13 +103,79 @@ class Places:
     parameters: int
 
 
-def places(sp_rows: int, acc_rows: int) -> Places:
-    bank, acc_bank = sp_rows // 16, acc_rows // 4
-    return Places(
-        *(k * bank for k in (0, 2, 4, 6)),
-        *(ACCUMULATOR | k * acc_bank for k in (0, 1)),
-        ACCUMULATOR | 3 * acc_bank,
-    )
+@dataclass(frozen=True)
+class Shape:
+    """What programs are written for."""
+
+    kind: Kind
+    side: int
+    at: Places
+
+    @classmethod
+    def of(cls, parameters: dict[str, int]) -> Shape:
+        """Of a core with these parameters."""
+        bank, acc_bank = parameters["SpRows"] // 16, parameters["AccRows"] // 4
+        places = Places(
+            *(k * bank for k in (0, 2, 4, 6)),
+            *(ACCUMULATOR | k * acc_bank for k in (0, 1)),
+            ACCUMULATOR | 3 * acc_bank,
+        )
+        return cls(BF16 if parameters.get("Bf16") else INT8, parameters["S"], places)
+
+    @property
+    def row(self) -> int:
+        """Bytes of a scratchpad row."""
+        return self.side * self.kind.size
+
+
+@dataclass
+class Program:
+    """Instructions, and DRAM as it is before them."""
+
+    shape: Shape
+    words: list[int] = field(default_factory=list)
+    units: Counter = field(default_factory=Counter)  # how many of each class it holds
+    dram: bytearray = field(default_factory=lambda: bytearray(1 << 16))
+
+    def add(self, opcode: str, **fields: int) -> None:
+        self.words.append(encode(opcode, **fields))
+        self.units["instruction"] += 1
+
+    def matmul(self, **fields: int) -> None:
+        self.add("MATMUL", **fields)
+        self.units["matmul_row"] += fields["n0"] * fields["n1"]
+        self.units["matmul_tile"] += 1
+
+    def vop(self, name: str, **fields: int) -> None:
+        """The op that stands for a class."""
+        self.add("VOP", op=table()[2][self.shape.kind.vector_classes[name][0]], n1=1, s0=1, **fields)
+        self.units[name] += fields["n0"]
+
+    def rows(self, unit: int, rows: int, dram_stride: int) -> None:
+        """The innermost loop of a DMA queue."""
+        self.add(
+            "DIM", of_store=int(unit == STORE), loop=0, count=rows, row_stride=1, dram_stride=dram_stride
+        )
+
+    def load(self, row: int, rows: int, size: int, dram: int, **tokens: int) -> None:
+        self.rows(LOAD, rows, size)
+        self.add("LOAD", loops=1, row=row, bytes=size, dram=dram, **tokens)
+        self.units["load_beat"] += rows * size // self.shape.side
+
+    def store(self, row: int, rows: int, dram: int, **tokens: int) -> None:
+        size = self.shape.row
+        self.rows(STORE, rows, size)
+        self.add("STORE", loops=1, row=row, bytes=size, dram=dram, **tokens)
+        self.units["store_beat"] += rows * size // self.shape.side
+
+    def finished(self) -> Program:
+        self.add("HALT")
+        return self
+
+
+# Where the programs keep their data: DRAM addresses, and rows in different banks of both memories.
+_WEIGHTS, _ACTIVATIONS, _WORDS, _PARAMETERS, _OUT = 0x0000, 0x2000, 0x6000, 0xBE00, 0xC000
+ROWS = 256  # of activations and of words at hand
 
 
 class Data:
@@ -127,7 +190,7 @@ class Data:
     def activation(self) -> int:
         if self.level == "random":
             return self.random.randrange(256)
-        return 0 if self.level == "idle" or self.random.random() < 0.5 else self.random.randrange(1, 40)
+        return 0 if self._rests() else self.random.randrange(1, 40)
 
     def weight(self) -> int:
         if self.level == "idle":
@@ -142,31 +205,71 @@ class Data:
         bits = 20 if self.level == "random" else 14
         return int(self.random.gauss(0, 1 << (bits - 2))) & 0xFFFFFFFF
 
-    def fill(self, program: Program, side: int) -> None:
-        """DRAM: tiles of weights, rows of activations, rows of words."""
-        for i in range(ROWS * side):
-            program.dram[_WEIGHTS + i] = self.weight()
-            program.dram[_ACTIVATIONS + i] = self.activation()
-            program.dram[_WORDS + 4 * i : _WORDS + 4 * i + 4] = self.word().to_bytes(4, "little")
+    def scale(self, lane: int) -> int:
+        """A multiplier and a shift that bring a sum into int8."""
+        return 12 << 16 | (20000 + 37 * lane)
+
+    def bias(self, lane: int) -> int:
+        return 0 if self.level == "idle" else lane
+
+    def _rests(self) -> bool:
+        return self.level == "idle" or self.random.random() < 0.5
 
 
-def _begin(side: int, at: Places, level: str, seed: int) -> Program:
+class FloatData(Data):
+    """The same of bf16 and, as words, of fp32: `random` spreads over some powers of two and all bits below them."""
+
+    def activation(self) -> int:
+        if self.level == "random":
+            return self._spread() >> 16
+        return 0 if self._rests() else float_bits(abs(self.random.gauss(0, 1))) >> 16
+
+    def weight(self) -> int:
+        return self.word() >> 16
+
+    def word(self) -> int:
+        if self.level == "random":
+            return self._spread()
+        return 0 if self.level == "idle" else float_bits(self.random.gauss(0, 0.1))
+
+    def scale(self, lane: int) -> int:
+        return float_bits(0.37 + lane / 64)
+
+    def bias(self, lane: int) -> int:
+        return 0 if self.level == "idle" else float_bits(lane / 8)
+
+    def _spread(self) -> int:
+        return (
+            self.random.getrandbits(1) << 31
+            | self.random.randrange(120, 134) << 23
+            | self.random.getrandbits(23)
+        )
+
+
+def float_bits(value: float) -> int:
+    return struct.unpack("<I", struct.pack("<f", value))[0]
+
+
+def _begin(shape: Shape, level: str, seed: int) -> Program:
     """All operands on chip, parameters and table set; the vector and matrix queues go on when they are."""
-    program = Program()
-    Data(level, seed).fill(program, side)
-    # A bias, a multiplier and a shift that bring a sum into int8.
+    program, kind, side, at = Program(shape), shape.kind, shape.side, shape.at
+    data = (FloatData if kind is BF16 else Data)(level, seed)
+
+    def put(dram: int, index: int, value: int, size: int) -> None:
+        program.dram[dram + size * index : dram + size * (index + 1)] = value.to_bytes(size, "little")
+
+    for i in range(ROWS * side):
+        put(_WEIGHTS, i, data.weight(), kind.size)
+        put(_ACTIVATIONS, i, data.activation(), kind.size)
+        put(_WORDS, i, data.word(), 4)
     for lane in range(side):
-        program.dram[_OUT - 64 * side + 4 * lane] = 0 if level == "idle" else lane
-        scale = 12 << 16 | (20000 + 37 * lane)
-        begin = _OUT - 60 * side + 4 * lane
-        program.dram[begin : begin + 4] = scale.to_bytes(4, "little")
-    program.load(at.weights, ROWS, side, _WEIGHTS, side)
-    program.load(at.activations, ROWS, side, _ACTIVATIONS, side)
-    program.load(at.other, ROWS, side, _ACTIVATIONS, side)
-    program.load(at.words, ROWS, 4 * side, _WORDS, side)
-    program.load(
-        at.parameters, 2, 4 * side, _OUT - 64 * side, side, signal=1 << MATRIX | 1 << VECTOR | 1 << STORE
-    )
+        put(_PARAMETERS, lane, data.bias(lane), 4)
+        put(_PARAMETERS, side + lane, data.scale(lane), 4)
+    program.load(at.weights, ROWS, shape.row, _WEIGHTS)
+    program.load(at.activations, ROWS, shape.row, _ACTIVATIONS)
+    program.load(at.other, ROWS, shape.row, _ACTIVATIONS)
+    program.load(at.words, ROWS, 4 * side, _WORDS)
+    program.load(at.parameters, 2, 4 * side, _PARAMETERS, signal=1 << MATRIX | 1 << VECTOR | 1 << STORE)
     program.add("SYNC", queue=MATRIX, wait=1 << LOAD)
     program.add("SYNC", queue=STORE, wait=1 << LOAD)
     scalars = dict(shift_b=6, mult_b=77, zp_b=3, zp=1, lo=-128, hi=127)
@@ -176,28 +279,14 @@ def _begin(side: int, at: Places, level: str, seed: int) -> Program:
     return program
 
 
-def _matmul(program: Program, at: Places, rows: int, side: int, tile: int = 0, **fields: int) -> None:
+def _matmul(program: Program, rows: int, tile: int = 0, **fields: int) -> None:
+    at, side = program.shape.at, program.shape.side
     base = dict(w_addr=at.weights + tile * side, a_addr=at.activations, c_addr=at.sums & ~ACCUMULATOR)
     program.matmul(**(base | dict(n0=rows, n1=1, s0=1, k=side) | fields))
 
 
-# The vector ops that stand for a class, and where their second operands lie.
-VECTOR_CLASSES = {
-    "move": ("move", {}),
-    "requant": ("requant", {}),
-    "requant_add": ("requant_add", {"b": "other"}),
-    "alu": ("add", {"b": "other"}),
-    "mul": ("mul", {"b": "other", "imm": 8}),
-    "shr": ("shr", {"imm": 6}),
-    "lut": ("lut", {}),
-    "norm_lut": ("recip_lut", {"imm": 4}),
-    "lanes": ("lane_sum", {}),
-    "fold": ("fold_sum", {}),
-}
-
-
-def _vector(program: Program, at: Places, name: str, rows: int) -> None:
-    fields = VECTOR_CLASSES[name][1]
+def _vector(program: Program, name: str, rows: int) -> None:
+    at, fields = program.shape.at, program.shape.kind.vector_classes[name][1]
     values = {key: getattr(at, value) if isinstance(value, str) else value for key, value in fields.items()}
     program.vop(name, a=at.words, d=at.results, n0=rows, **values)
 
@@ -205,43 +294,40 @@ def _vector(program: Program, at: Places, name: str, rows: int) -> None:
 UNITS = 192  # of a class that its program holds
 
 
-def one_class(name: str, side: int, at: Places, level: str, seed: int) -> Program:
+def one_class(name: str, shape: Shape, level: str, seed: int) -> Program:
     """What `idle` does, and behind it UNITS of a class of instruction (of tiles: with so many rows)."""
-    program = _begin(side, at, level, seed)
+    program, at = _begin(shape, level, seed), shape.at
     if name == "matmul_row":
-        _matmul(program, at, UNITS, side)
+        _matmul(program, UNITS)
     elif name == "matmul_tile":
         for tile in range(UNITS // 8):
-            _matmul(program, at, 8, side, tile)
+            _matmul(program, 8, tile)
     elif name == "load_beat":
-        program.load(at.results, UNITS, side, _ACTIVATIONS, side)
+        program.load(at.results, UNITS, shape.row, _ACTIVATIONS)
     elif name == "store_beat":
-        program.store(at.activations, UNITS, side, _OUT)
+        program.store(at.activations, UNITS, _OUT)
     elif name == "fill_row":
         program.rows(LOAD, UNITS, 0)
-        program.add("FILL", loops=1, row=at.results, bytes=side, value=0x55 if level == "random" else 0)
+        value = 0x55 if level == "random" else 0
+        program.add("FILL", loops=1, row=at.results, bytes=shape.row, value=value)
         program.units["fill_row"] += UNITS
     elif name == "instruction":
         for i in range(UNITS):
             program.add("SYNC", queue=i % 4)
     else:
-        _vector(program, at, name, UNITS)
+        _vector(program, name, UNITS)
     return program.finished()
 
 
-# In the order in which they are worked out: all hold instructions, tiles hold rows.
-CLASSES = ("instruction", "matmul_row", "matmul_tile", *VECTOR_CLASSES, "load_beat", "store_beat", "fill_row")
-
-
-def idle(side: int, at: Places, level: str, seed: int) -> Program:
+def idle(shape: Shape, level: str, seed: int) -> Program:
     """What every program here begins with, and nothing behind it."""
-    return _begin(side, at, level, seed).finished()
+    return _begin(shape, level, seed).finished()
 
 
-def layer(side: int, at: Places, level: str, seed: int) -> Program:
+def layer(shape: Shape, level: str, seed: int) -> Program:
     """A pointwise convolution of 2 input and 2 output tiles with a residual, rows in two halves so that the units work at
     once: accumulating products, requantised sums, stores. The characterisation has not seen it."""
-    program = _begin(side, at, level, seed)
+    program, at = _begin(shape, level, seed), shape.at
     half = 64
     for part in range(4):
         tile, rows = divmod(part, 2)
@@ -250,10 +336,15 @@ def layer(side: int, at: Places, level: str, seed: int) -> Program:
         tokens = [{"wait": 1 << VECTOR if tile else 0}, {"signal": 1 << VECTOR}]
         for k in range(2):
             where = dict(a_addr=at.activations + rows * half, c_addr=sums, accumulate=k)
-            _matmul(program, at, half, side, 2 * tile + k, **where, **tokens[k])
+            _matmul(program, half, 2 * tile + k, **where, **tokens[k])
         result = at.results + part * half
-        vector = dict(wait=1 << MATRIX, signal=1 << STORE | (0 if tile else 1 << MATRIX))
+        sent = dict(signal=1 << STORE | (0 if tile else 1 << MATRIX))
+        read = dict(a=ACCUMULATOR | sums, n0=half, wait=1 << MATRIX)
         residual = at.other + rows * half
-        program.vop("requant_add", a=ACCUMULATOR | sums, b=residual, d=result, n0=half, **vector)
-        program.store(result, half, side, _OUT + part * half * side, wait=1 << VECTOR)
+        if "requant_add" in shape.kind.vector_classes:
+            program.vop("requant_add", b=residual, d=result, **read, **sent)
+        else:
+            program.vop("requant", d=result, **read)
+            program.vop("alu", a=result, b=residual, d=result, n0=half, **sent)
+        program.store(result, half, _OUT + part * half * shape.row, wait=1 << VECTOR)
     return program.finished()
