@@ -24,6 +24,8 @@ constexpr double kFill = 0.7;
 constexpr int64_t kMostCopies = 32;
 // Of all ports together, in a cycle: what a DMA of 64 bytes moves.
 constexpr int64_t kBusBits = 512;
+// What brings operands and takes results: the device's link, PCI Express 3.0 with four lanes.
+constexpr double kLinkBytesPerSecond = 3.2e9;
 // More hardware must bring at least so much.
 constexpr double kWorthwhile = 0.9;
 
@@ -74,18 +76,26 @@ Result<Kernel> makeNestKernel(const compile::Task& task, const Part& part, const
 
 int64_t busBits(const Kernel& kernel) {
   int64_t bits = 0;
-  for (const Port& port : kernel.ports)
-    bits += int64_t{kernel.streams[port.stream].lanes} * kernel.streams[port.stream].type.width;
+  for (const Port& port : kernel.ports) {
+    const Stream& stream = kernel.streams[port.stream];
+    bits += int64_t{stream.lanes} * stream.type.width;
+  }
   return bits;
 }
 
-double cyclesOf(const Kernel& kernel) {
-  double units = 1;
-  for (int64_t extent : kernel.units) units *= static_cast<double>(extent);
-  return units * static_cast<double>(estimateCycles(kernel));
-}
-
 }  // namespace
+
+double estimateSeconds(const Kernel& kernel) {
+  double units = 1, bytes = 0;
+  for (int64_t extent : kernel.units) units *= static_cast<double>(extent);
+  for (const Port& port : kernel.ports) {
+    double elements = port.storage_bytes;
+    for (const Port::Loop& loop : port.loops) elements *= static_cast<double>(loop.extent);
+    bytes += elements;
+  }
+  return units *
+         (static_cast<double>(estimateCycles(kernel)) / kernel.estimated_hz + bytes / kLinkBytesPerSecond);
+}
 
 Result<Module> readKernel(const compile::Task& task, const Part& part, const Fold& fold) {
   TET_ASSIGN_OR_RETURN(Module module, readNestKernel(task, part, fold));
@@ -97,6 +107,9 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part) {
   const Part budget = budgetOf(part);
   Fold fold;
   auto best = makeNestKernel(task, budget, fold);
+  // A window that slides reads each element once and keeps some lines, not the image.
+  auto slid = makeNestKernel(task, budget, {.slides = true});
+  if (!best && slid) return slid;
   if (!best) {
     TET_ASSIGN_OR_RETURN(Module module, readMachineKernel(task, budget));
     auto kernel = finish(std::move(module), budget);
@@ -105,17 +118,11 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part) {
   }
   const auto improve = [&](const Fold& other) {
     auto candidate = makeNestKernel(task, budget, other);
-    if (!candidate || cyclesOf(*candidate) > kWorthwhile * cyclesOf(*best)) return false;
-    if (busBits(*candidate) > std::max(kBusBits, busBits(*best))) return false;
+    if (!candidate || estimateSeconds(*candidate) > kWorthwhile * estimateSeconds(*best)) return;
+    if (busBits(*candidate) > std::max(kBusBits, busBits(*best))) return;
     best = std::move(candidate);
     fold = other;
-    return true;
   };
-  // A window that slides reads each element once, and needs no other folding.
-  if (auto slid = makeNestKernel(task, budget, {.slides = true});
-      slid && cyclesOf(*slid) <= cyclesOf(*best) && busBits(*slid) <= busBits(*best)) {
-    return slid;
-  }
   // Sums take turns first: then folding shows what it is worth.
   if (const int64_t cells = longestInterval(*best); cells > 1) {
     Fold other = fold;
@@ -129,7 +136,7 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part) {
       improve(other);
     }
   }
-  return best;
+  return slid && estimateSeconds(*slid) < estimateSeconds(*best) ? slid : best;
 }
 
 }  // namespace tetrarch::fpga
@@ -181,9 +188,7 @@ class FpgaGenerator : public CodeGenerator {
   Estimate estimate(const Task& task) const override {
     auto kernel = kernels_.get(task);
     if (!kernel) return {};
-    double units = 1;
-    for (int64_t extent : kernel->units) units *= static_cast<double>(extent);
-    return {.seconds = units * static_cast<double>(fpga::estimateCycles(*kernel)) / kernel->estimated_hz};
+    return {.seconds = fpga::estimateSeconds(*kernel)};
   }
 
   Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks,

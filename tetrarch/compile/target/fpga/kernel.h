@@ -13,4 +13,7 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readKernel(const compile::Task& task, 
 // and both numbers.
 Result<Kernel> makeKernel(const compile::Task& task, const Part& part);
 
+// Of all units, modelled: cycles at the estimated clock, then what the ports move over the device's link.
+double estimateSeconds(const Kernel& kernel);
+
 }  // namespace tetrarch::fpga

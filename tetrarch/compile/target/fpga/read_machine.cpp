@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -84,6 +85,31 @@ void forwardConstants(mlir::func::FuncOp function) {
   });
 }
 
+// Memory that a branch hands on is copied instead to where the other branch copies its own: then each access
+// names its memory.
+void copyOutOfBranches(mlir::func::FuncOp function) {
+  llvm::SmallVector<mlir::scf::IfOp> branches;
+  function.walk([&](mlir::scf::IfOp branch) { branches.push_back(branch); });
+  for (mlir::scf::IfOp branch : branches) {
+    for (mlir::OpResult result : branch->getResults()) {
+      auto type = mlir::dyn_cast<mlir::MemRefType>(result.getType());
+      if (!type || !type.hasStaticShape()) continue;
+      mlir::OpBuilder b(branch);
+      const auto plain = mlir::MemRefType::get(type.getShape(), type.getElementType());
+      Value joined = memref::AllocOp::create(b, branch.getLoc(), plain);
+      for (mlir::Block* block : {branch.thenBlock(), branch.elseBlock()}) {
+        b.setInsertionPoint(block->getTerminator());
+        Value given = block->getTerminator()->getOperand(result.getResultNumber());
+        memref::CopyOp::create(b, branch.getLoc(), given, joined);
+      }
+      b.setInsertionPointAfter(branch);
+      Value as_result =
+          type == plain ? joined : memref::CastOp::create(b, branch.getLoc(), type, joined).getResult();
+      result.replaceAllUsesWith(as_result);
+    }
+  }
+}
+
 Result<mlir::func::FuncOp> MachineKernel::bufferize() {
   mlir::MLIRContext* context = b_.getContext();
   compile::Complaints complaints(context);
@@ -98,6 +124,10 @@ Result<mlir::func::FuncOp> MachineKernel::bufferize() {
   mlir::PassManager pm(context);
   compile::addBufferization(pm);
   pm.addPass(mlir::createConvertBufferizationToMemRefPass());
+  if (mlir::failed(pm.run(*source_))) return internalError("it has no buffers: {}", complaints.text());
+  copyOutOfBranches(function);
+  pm.clear();
+  pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(compile::createCopyToLinalgPass());
   pm.addNestedPass<mlir::func::FuncOp>(mlir::createConvertLinalgToLoopsPass());
   pm.addPass(mlir::createLowerAffinePass());
@@ -107,7 +137,7 @@ Result<mlir::func::FuncOp> MachineKernel::bufferize() {
   pm.addPass(mlir::createSCFToControlFlowPass());
   pm.addPass(mlir::createCanonicalizerPass());
   pm.addPass(mlir::createCSEPass());
-  if (mlir::failed(pm.run(*source_))) return internalError("it has no buffers: {}", complaints.text());
+  if (mlir::failed(pm.run(*source_))) return internalError("its code has no blocks: {}", complaints.text());
   return function;
 }
 
