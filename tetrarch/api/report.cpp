@@ -77,6 +77,8 @@ ordered_json toJson(const Report& report) {
 
 }  // namespace api
 
-std::string Report::toJson() const { return api::toJson(*this).dump(); }
+std::string Report::toJson() const {
+  return api::toJson(*this).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
 
 }  // namespace tetrarch

@@ -1,6 +1,18 @@
 #include "tetrarch/base/status.h"
 
 namespace tetrarch {
+namespace {
+
+// A message may name things of a foreign file, and those may hold anything: it still is one line, and none of
+// it tells a terminal what to do.
+std::string oneLine(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string_view statusCodeName(StatusCode code) {
   switch (code) {
@@ -43,7 +55,8 @@ std::string_view statusCodeName(StatusCode code) {
 }
 
 Status::Status(StatusCode code, std::string message) {
-  if (code != StatusCode::kOk) rep_ = std::make_shared<const Rep>(Rep{code, std::move(message), false});
+  if (code != StatusCode::kOk)
+    rep_ = std::make_shared<const Rep>(Rep{code, oneLine(std::move(message)), false});
 }
 
 std::string Status::toString() const {
@@ -51,7 +64,7 @@ std::string Status::toString() const {
 }
 
 Status Status::withContext(std::string_view where) const {
-  return ok() ? *this : Status(Rep{code(), fmt::format("{}: {}", where, message()), isOnDevice()});
+  return ok() ? *this : Status(Rep{code(), oneLine(fmt::format("{}: {}", where, message())), isOnDevice()});
 }
 
 Status Status::onDevice() const { return ok() ? *this : Status(Rep{code(), std::string(message()), true}); }

@@ -29,6 +29,12 @@ TEST(Status, MacrosPassErrorsOn) {
   EXPECT_EQ(quarter(6, &out).withContext("m.onnx").message(), "m.onnx: 3 is odd");
 }
 
+TEST(Status, MessagesAreOneLineWhateverTheyName) {
+  const Status status(StatusCode::kNotFound, "no 'a\nb\x1b[2J'");
+  EXPECT_EQ(status.message(), "no 'a b [2J'");
+  EXPECT_EQ(status.withContext("m\r.onnx").message(), "m .onnx: no 'a b [2J'");
+}
+
 TEST(Status, ExitCodesSayWhoseFaultItIs) {
   EXPECT_EQ(exitCode({}), 0);
   EXPECT_EQ(exitCode(Status(StatusCode::kNotFound, "")), 2);

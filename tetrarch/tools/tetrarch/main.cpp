@@ -11,11 +11,16 @@
 namespace tetrarch::tools {
 namespace {
 
+void printJson(const Json& document) {
+  // The name of a file need not be UTF-8.
+  std::puts(document.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
 int reportFailure(const Status& status, const std::string& command, bool json) {
   if (json) {
     const Json error = {
         {"code", statusCodeName(status.code())}, {"message", status.message()}, {"exit", exitCode(status)}};
-    std::puts(Json{{"tetrarch", version()}, {"command", command}, {"error", error}}.dump(2).c_str());
+    printJson({{"tetrarch", version()}, {"command", command}, {"error", error}});
   }
   const Style style(STDERR_FILENO);
   std::fprintf(stderr, "%s %s\n", style.red("tetrarch:").c_str(), std::string(status.message()).c_str());
@@ -52,7 +57,7 @@ int execute(const Command& command, bool json) {
   if (json) {
     Json document = {{"tetrarch", version()}, {"command", name}};
     document.update(output->json);
-    std::puts(document.dump(2).c_str());
+    printJson(document);
   } else {
     std::fputs(output->text.c_str(), stdout);
   }
