@@ -134,7 +134,7 @@ mlir::RankedTensorType GraphBuilder::tensorType(ElementType type, llvm::ArrayRef
 Values GraphBuilder::finish(mlir::Operation* op) {
   diagnostic_.clear();
   if (!llvm::all_of(op->getResults(), isReasonable)) {
-    fail(tetrarch::fail(StatusCode::kResourceExhausted, "the result of {} is too large",
+    fail(tetrarch::fail(StatusCode::kOutOfRange, "the result of {} is too large",
                         op->getName().getStringRef().str()));
     op->erase();
     return {};

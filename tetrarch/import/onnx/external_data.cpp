@@ -13,6 +13,8 @@
 namespace tetrarch::onnx {
 namespace {
 
+constexpr int64_t kMostBytes = int64_t{1} << 40;
+
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd = -1) : fd_(fd) {}
@@ -88,9 +90,8 @@ Result<int64_t> sizeOfRegularFile(int fd, const std::string& location) {
 
 }  // namespace
 
-Result<std::vector<std::byte>> readExternalData(const std::filesystem::path& folder,
-                                                const std::string& location, int64_t offset,
-                                                std::optional<int64_t> length, int64_t expected) {
+Result<Tensor> readExternalData(const std::filesystem::path& folder, const std::string& location,
+                                int64_t offset, std::optional<int64_t> length, int64_t expected) {
   TET_ASSIGN_OR_RETURN(const FileDescriptor file, openBelow(folder, location));
   TET_ASSIGN_OR_RETURN(const int64_t size, sizeOfRegularFile(file.get(), location));
   if (offset < 0 || offset > size || length.value_or(0) < 0 || length.value_or(0) > size - offset) {
@@ -101,9 +102,14 @@ Result<std::vector<std::byte>> readExternalData(const std::filesystem::path& fol
   if (available != expected) {
     return invalidArgument("it needs {} bytes, '{}' holds {} for it", expected, location, available);
   }
-  std::vector<std::byte> bytes(expected);
+  // A file with holes may claim any size.
+  if (expected > kMostBytes) {
+    return fail(StatusCode::kOutOfRange, "its {} bytes in '{}' are more than any machine holds", expected,
+                location);
+  }
+  TET_ASSIGN_OR_RETURN(Tensor bytes, Tensor::uninitialized(ElementType::U8, {expected}));
   for (int64_t done = 0; done < expected;) {
-    const ssize_t got = ::pread(file.get(), bytes.data() + done, expected - done, offset + done);
+    const ssize_t got = ::pread(file.get(), bytes.as<std::byte>() + done, expected - done, offset + done);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return fail(StatusCode::kDataLoss, "its file '{}' ended while it was read", location);
     done += got;

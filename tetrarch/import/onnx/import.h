@@ -7,7 +7,7 @@
 //   NotFound, InvalidArgument, PermissionDenied  the file is missing, malformed, or reaches outside its
 //   folder Unimplemented       a node (named with operator and reason) that Tetrarch does not take
 //   FailedPrecondition  a dimension or the value of an input must be given first; OnnxNeeds lists which
-//   ResourceExhausted   the model expands to more than OnnxLimits allow
+//   OutOfRange          the model expands to more than OnnxLimits allow
 #pragma once
 
 #include <cstdint>

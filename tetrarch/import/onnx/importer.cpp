@@ -158,8 +158,7 @@ Status Importer::checkInputs(const Node& node, const Scope& scope) const {
 
 Status Importer::importNode(const Node& node, Scope& scope, const Frame& frame) {
   if (++nodes_ > options_.limits.nodes) {
-    return fail(StatusCode::kResourceExhausted, "the model expands to more than {} nodes",
-                options_.limits.nodes);
+    return fail(StatusCode::kOutOfRange, "the model expands to more than {} nodes", options_.limits.nodes);
   }
   TET_RETURN_IF_ERROR(checkInputs(node, scope));
   const auto function = functions_.empty()

@@ -1,5 +1,7 @@
 #include "tetrarch/import/onnx/model_file.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -72,9 +74,12 @@ Result<std::vector<std::byte>> readModelFile(const std::filesystem::path& path) 
 
 Result<std::shared_ptr<Model>> parseModel(std::span<const std::byte> bytes) {
   auto model = std::make_shared<Model>();
+  const google::protobuf::LogSilencer silent;  // what is wrong is said by the error
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max()) ||
       !model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return invalidArgument("it is not an ONNX model, is truncated, or nests deeper than 100 messages");
+    return invalidArgument(
+        "it is not an ONNX model, is truncated, nests deeper than 100 messages, or has a name that is not "
+        "UTF-8");
   }
   if (!model->has_graph() || !model->has_ir_version()) {
     return invalidArgument("it is not an ONNX model or is truncated: it has no graph or no format version");

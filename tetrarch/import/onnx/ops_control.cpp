@@ -78,7 +78,7 @@ Result<std::optional<Values>> unroll(const Loop& loop, Values carried) {
   const Value yes = b.fullInt(ElementType::I1, {}, 1);
   for (int64_t i = 0; i < std::max<int64_t>(loop.trips, 1); ++i) {
     if (i >= loop.n.importer.limits().unrolled_iterations) {
-      return fail(StatusCode::kResourceExhausted, "it takes more than {} iterations",
+      return fail(StatusCode::kOutOfRange, "it takes more than {} iterations",
                   loop.n.importer.limits().unrolled_iterations);
     }
     const bool only_types = loop.trips == 0;

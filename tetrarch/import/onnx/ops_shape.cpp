@@ -43,8 +43,8 @@ Status importConstantOfShape(OpContext& n) {
   TET_ASSIGN_OR_RETURN(const Shape shape, n.constantInts(0, "the shape"));
   TET_ASSIGN_OR_RETURN(Tensor element, Tensor::create(ElementType::F32, {}));
   if (const Attribute* value = n.attribute("value")) {
-    TensorSource source;
-    TET_ASSIGN_OR_RETURN(const Tensor given, readTensor(value->t(), source));
+    TET_ASSIGN_OR_RETURN(const Value constant, n.importer.readConstant(value->t()));
+    TET_ASSIGN_OR_RETURN(const Tensor given, n.importer.require(constant, "its value"));
     if (given.count() != 1) return invalidArgument("its value has {} elements", given.count());
     element =
         Tensor::view(given.type(), {}, const_cast<void*>(given.data()), std::make_shared<Tensor>(given));

@@ -86,10 +86,11 @@ Result<Tensor> fromFile(ElementType type, Shape shape, int64_t count, const Tens
       TET_ASSIGN_OR_RETURN(length, parseInteger(entry));
     }
   }
-  TET_ASSIGN_OR_RETURN(auto bytes,
+  TET_ASSIGN_OR_RETURN(Tensor bytes,
                        readExternalData(source.folder, location, offset, length, packedBytes(type, count)));
-  if (type == ElementType::I4 || type == ElementType::I1) return fromBytes(type, std::move(shape), bytes);
-  auto owner = std::make_shared<std::vector<std::byte>>(std::move(bytes));
+  if (type == ElementType::I4 || type == ElementType::I1)
+    return fromBytes(type, std::move(shape), {bytes.as<std::byte>(), bytes.bytes()});
+  auto owner = std::make_shared<Tensor>(std::move(bytes));
   return Tensor::view(type, std::move(shape), owner->data(), owner);
 }
 
@@ -198,7 +199,7 @@ Result<Tensor> readSparseTensor(const SparseTensorData& data, TensorSource& sour
   }
   const int64_t width = static_cast<int64_t>(byteSize(values.type()));
   if (count > source.bytes_left / width) {
-    return fail(StatusCode::kResourceExhausted, "its dense form of {} elements is too large", count);
+    return fail(StatusCode::kOutOfRange, "its dense form of {} elements is too large", count);
   }
   source.bytes_left -= count * width;
   TET_ASSIGN_OR_RETURN(Tensor dense, Tensor::create(values.type(), shape));

@@ -6,7 +6,7 @@ namespace tetrarch::onnx {
 namespace {
 
 // Sizes beyond any tensor, so that the arithmetic on them cannot overflow.
-constexpr int64_t kLargest = INT32_MAX;
+constexpr int64_t kLargest = INT32_MAX, kLargestCount = int64_t{1} << 40;
 
 bool allWithin(const Shape& values, int64_t low) {
   return std::ranges::all_of(values, [&](int64_t v) { return v >= low && v <= kLargest; });
@@ -36,6 +36,14 @@ void padToCeil(Window& window, Value x) {
     if ((out - 1) * stride >= in + window.pad_low[i]) --out;
     window.pad_high[i] = (out - 1) * stride + reach(window, i) - in - window.pad_low[i];
   }
+}
+
+// What the windows slide over is made in full by some devices, so it is held to the size of any value.
+bool paddedIsReasonable(const Window& window, Value x) {
+  Shape padded(shapeOf(x));
+  for (size_t i = 0; i < window.size.size(); ++i) padded[i + 2] += window.pad_low[i] + window.pad_high[i];
+  const auto count = elementCount(padded);
+  return count.has_value() && *count <= kLargestCount;
 }
 
 }  // namespace
@@ -72,6 +80,10 @@ Window readWindow(OpContext& n, Value x, Shape kernel) {
     return {};
   }
   if (n.getInt("ceil_mode")) padToCeil(window, x);
+  if (!paddedIsReasonable(window, x)) {
+    n.refuse("its input with padding is too large");
+    return {};
+  }
   return window;
 }
 
