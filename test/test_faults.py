@@ -109,7 +109,7 @@ def test_a_plugin_that_is_no_library(here, model):
 def test_a_failure_in_the_middle_of_a_launch_is_the_devices(here, model):
     arguments = ("run", model, "--random", "--quiet", "--no-measure", "--devices", "failing")
     line = here.sentence(*arguments, status=3, plugins=FAILING_DEVICE)
-    assert "failing: the command processor stopped in the middle of a launch" in line
+    assert "tetrarch_failing.so: failing: the command processor stopped in the middle of a launch" in line
     document = json.loads(here.run(*arguments, "--json", plugins=FAILING_DEVICE).stdout)
     jsonschema.validate(document, SCHEMA)
     assert document["error"]["exit"] == 3

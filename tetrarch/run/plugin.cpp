@@ -37,9 +37,13 @@ Status call(const Device& device, tet_status (*function)(Parameters...), Argumen
 }
 
 // The same for work that was handed to the device: what goes wrong there is the device's fault.
-template <typename... Arguments>
-Status work(const Device& device, Arguments... arguments) {
-  return call(device, arguments...).onDevice();
+template <typename... Parameters, typename... Arguments>
+Status work(const Device& device, tet_status (*function)(Parameters...), Arguments... arguments) {
+  Error error;
+  tet_status code = function(arguments..., &error);
+  if (code == TET_OK) [[likely]]
+    return {};
+  return device.workError(code, error);
 }
 
 // ---- checks of a table
@@ -172,6 +176,10 @@ Device::~Device() {
 }
 
 bool Device::lost() const { return events_->lost; }
+
+Status Device::workError(tet_status code, const tet_error& error) const {
+  return toStatus(code, error, id_.name).withContext(plugin_->path.filename().string()).onDevice();
+}
 
 Result<Buffer> Device::allocate(uint64_t bytes) {
   tet_buffer* raw = nullptr;

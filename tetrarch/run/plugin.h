@@ -77,6 +77,9 @@ class Device : public std::enable_shared_from_this<Device> {
   const tet_plugin& api() const { return plugin_->api; }
   tet_device* handle() const { return handle_; }
   bool lost() const;
+  // What a call about the device's work returned, as an error of the device: in front of the message are the
+  // plug-in's file and the device's name.
+  Status workError(tet_status code, const tet_error& error) const;
 
   // 0 bytes are fine. ResourceExhausted when memory is short.
   Result<Buffer> allocate(uint64_t bytes);

@@ -187,8 +187,7 @@ Result<std::string> Program::Impl::hashBuffers(int device, std::span<tet_buffer*
       copied.resize(bytes);
       tet_error error = {sizeof error, TET_OK, {}};
       tet_status code = api.copy_out(queues[device].raw(), copied.data(), buffers[b], 0, bytes, &error);
-      if (code != TET_OK)
-        return fail(static_cast<StatusCode>(code), "{}: {}", plan.devices[device].name, error.message);
+      if (code != TET_OK) return propagate(devices[device]->workError(code, error));
       TET_RETURN_IF_ERROR(queues[device].finish());
       host = copied.data();
     }
@@ -206,9 +205,7 @@ Status Program::Impl::timedCopy(const Instruction& i) {
                         ? api.copy_in(queues[i.device].raw(), i.buffer, i.offset, i.host, i.bytes, &error)
                         : api.copy_out(queues[i.device].raw(), i.host, i.buffer, i.offset, i.bytes, &error);
   times[i.step].end_ns = nowNs();
-  if (code == TET_OK) return {};
-  return Status(static_cast<StatusCode>(code), fmt::format("{}: {}", device.id().name, error.message))
-      .onDevice();
+  return code == TET_OK ? Status() : device.workError(code, error);
 }
 
 Status Program::Impl::waitDevice(const Instruction& i) {

@@ -233,7 +233,8 @@ TEST(Program, LossNamesTheDeviceAndNothingHangs) {
     for (int i = 0; i < 2; ++i) expectRight(model, **program, 1);
     Status status = (*program)->run(std::vector<Tensor>{ramp(1)}).error();
     EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status.toString();
-    EXPECT_TRUE(status.message().starts_with("cpu: the device is lost")) << status.toString();
+    EXPECT_TRUE(status.message().starts_with("tetrarch_cpu.so: cpu: the device is lost"))
+        << status.toString();
     EXPECT_TRUE((*program)->devices()[0]->lost());
     EXPECT_FALSE((*program)->devices()[1]->lost());
     EXPECT_EQ((*program)->run(std::vector<Tensor>{ramp(1)}).error().code(), StatusCode::kUnavailable);
@@ -249,7 +250,9 @@ TEST(Program, AFailureInTheMiddleOfALaunchIsOneSentence) {
   ASSERT_TRUE(program) << program.error().toString();
   Status status = (*program)->run(std::vector<Tensor>{ramp(1)}).error();
   EXPECT_EQ(exitCode(status), 3) << "a device is at fault, whatever code it gives";
-  EXPECT_EQ(status.toString(), "INTERNAL: failing: the command processor stopped in the middle of a launch");
+  EXPECT_EQ(
+      status.toString(),
+      "INTERNAL: tetrarch_failing.so: failing: the command processor stopped in the middle of a launch");
 }
 
 TEST(Program, BadPlansAreErrors) {
