@@ -81,6 +81,10 @@ void runAlone(std::span<const Job> jobs, void* memory) {
   }
 }
 
+bool isTimed(std::span<const Job> jobs) {
+  return std::any_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.receipt != nullptr; });
+}
+
 bool worthSharing(std::span<const Job> jobs) {
   return std::any_of(jobs.begin(), jobs.end(), [](const Job& j) { return j.end - j.begin > j.granularity; });
 }
@@ -118,10 +122,12 @@ Status Pool::run(std::span<const Job> jobs) {
   int index = 0;
   Context& context = freeContext(index);
   prepare(context, jobs);
+  const int64_t begin_ns = context.timed ? nowNs() : 0;
   published_.store(++chains_ << 8 | static_cast<uint64_t>(index));
   wake_.fetch_add(1);
   wake_.notify_all();  // does not enter the kernel when nobody sleeps
   runChain(context, 0, memory);
+  if (context.timed) stampReceipts(context, begin_ns);
   return {};
 }
 
@@ -153,11 +159,13 @@ void Pool::prepare(Context& c, std::span<const Job> jobs) const {
     c.pieces[i] = static_cast<uint32_t>(pieces);
     c.piece[i] = jobs[i].granularity * static_cast<int64_t>(merged);
     c.progress[i].done.store(0, std::memory_order_relaxed);
+    c.progress[i].ended_ns.store(0, std::memory_order_relaxed);
     for (uint64_t t = 0; t < threads; ++t) {
       uint64_t range = (pieces * t / threads) << 32 | (pieces * (t + 1) / threads);
       c.slots[i * threads + t].range.store(range, std::memory_order_relaxed);
     }
   }
+  c.timed = isTimed(jobs);
   c.current.store(0, std::memory_order_relaxed);
 }
 
@@ -184,22 +192,37 @@ void Pool::runJob(Context& c, size_t i, int thread, void* memory) const {
     while (take(slot, /*front=*/victim == 0, begin, end)) {
       job.run(job.buffers, job.begin + begin * c.piece[i], std::min(job.begin + end * c.piece[i], job.end),
               memory);
-      c.progress[i].done.fetch_add(end - begin, std::memory_order_acq_rel);
+      // The clock is read before: whoever begins the next job does so after that time.
+      const int64_t now = c.timed ? nowNs() : 0;
+      const uint64_t before = c.progress[i].done.fetch_add(end - begin, std::memory_order_acq_rel);
+      if (c.timed && before + end - begin == c.pieces[i])
+        c.progress[i].ended_ns.store(now, std::memory_order_release);
     }
   }
 }
 
 void Pool::runChain(Context& c, int thread, void* memory) {
   for (size_t i = c.current.load(std::memory_order_acquire); i < c.jobs.size(); ++i) {
-    tet_receipt* receipt = thread == 0 ? c.jobs[i].receipt : nullptr;
-    int64_t begin_ns = receipt ? nowNs() : 0;
     runJob(c, i, thread, memory);
     int pauses = 0;
     while (c.progress[i].done.load(std::memory_order_acquire) < c.pieces[i]) {
       ++pauses < kPausesBeforeYield ? pause() : std::this_thread::yield();
     }
-    if (receipt) hosted::stamp(receipt, begin_ns, nowNs());
     if (thread == 0) c.current.store(i + 1, std::memory_order_release);
+  }
+}
+
+// A job lasts from the end of the one before to its own, whoever worked on it: the caller may have been off
+// its CPU while others went on.
+void Pool::stampReceipts(const Context& c, int64_t begin_ns) {
+  for (size_t i = 0; i < c.jobs.size(); ++i) {
+    int64_t end_ns = c.pieces[i] == 0 ? begin_ns : 0;
+    while (end_ns == 0) {  // who did the last piece is about to say when
+      end_ns = c.progress[i].ended_ns.load(std::memory_order_acquire);
+      if (end_ns == 0) std::this_thread::yield();
+    }
+    if (c.jobs[i].receipt) hosted::stamp(c.jobs[i].receipt, begin_ns, end_ns);
+    begin_ns = end_ns;
   }
 }
 

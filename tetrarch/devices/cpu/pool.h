@@ -48,7 +48,8 @@ class Pool {
     std::atomic<uint64_t> range{0};  // pieces left of one thread's part: first << 32 | last + 1
   };
   struct alignas(64) Progress {
-    std::atomic<uint64_t> done{0};  // pieces
+    std::atomic<uint64_t> done{0};     // pieces
+    std::atomic<int64_t> ended_ns{0};  // when the last of them was done; 0 before, and where nobody asks
   };
   // One chain that is being run. A thread that was slow to leave an old chain keeps only that context busy.
   struct Context {
@@ -59,6 +60,7 @@ class Pool {
     std::unique_ptr<Slot[]> slots;  // by job, by thread
     std::unique_ptr<Progress[]> progress;
     size_t capacity = 0;             // in jobs, of the two arrays
+    bool timed = false;              // some job has a receipt
     std::atomic<size_t> current{0};  // job that the caller is at
   };
 
@@ -66,6 +68,8 @@ class Pool {
   Context& freeContext(int& index);
   void runChain(Context& context, int thread, void* scratch);
   void runJob(Context& context, size_t job, int thread, void* scratch) const;
+  // The receipts of a chain that is done and began at that time.
+  static void stampReceipts(const Context& context, int64_t begin_ns);
   bool take(Slot& slot, bool front, uint32_t& begin, uint32_t& end) const;
   void worker(int thread);
   uint64_t waitForChain(uint64_t seen);

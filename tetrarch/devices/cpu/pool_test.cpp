@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "tetrarch/base/trace.h"
+
 namespace tetrarch::cpu {
 namespace {
 
@@ -57,6 +59,34 @@ TEST(Pool, AChainKeepsItsOrder) {
     return a;
   };
   EXPECT_EQ(chain(pool), chain(alone));
+}
+
+// Whichever thread did a job, and wherever the caller was meanwhile.
+TEST(Pool, ReceiptsHoldTheTimeOfEachJob) {
+  static constexpr auto kUnit = std::chrono::milliseconds(2);
+  auto sleep = [](void* const*, int64_t begin, int64_t end, void*) {
+    for (int64_t u = begin; u < end; ++u) std::this_thread::sleep_for(kUnit);
+  };
+  for (int threads : {1, 2, 4}) {
+    Pool pool({.threads = threads});
+    std::vector<tet_receipt> receipts(20);
+    std::vector<Job> jobs;
+    for (tet_receipt& receipt : receipts) {
+      receipt.struct_size = sizeof receipt;
+      jobs.push_back({sleep, nullptr, 0, 2, 1, 0, &receipt});
+    }
+    jobs[7].end = 0;  // nothing to do
+    const int64_t begin_ns = nowNs();
+    ASSERT_TRUE(pool.run(jobs).ok());
+    const double whole = static_cast<double>(nowNs() - begin_ns) * 1e-9;
+    double sum = 0;
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      EXPECT_GE(receipts[i].seconds, i == 7 ? 0 : 2e-3) << threads << " threads, job " << i;
+      if (i > 0) EXPECT_GE(receipts[i].begin_ns, receipts[i - 1].begin_ns);
+      sum += receipts[i].seconds;
+    }
+    EXPECT_LE(sum, whole);
+  }
 }
 
 TEST(Pool, ManyCallersAtOnce) {
