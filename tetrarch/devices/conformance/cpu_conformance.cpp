@@ -6,5 +6,6 @@ tetrarch::conformance::Subject tetrarch::conformance::subject() {
           .options = R"({"threads":2)" TETRARCH_TEST_OPTIONS "}",
           .format = "elf",
           .blob = readFile(TETRARCH_TEST_KERNELS),
+          .has_meter = TETRARCH_TEST_HAS_METER,
           .loss_options = R"({"threads":2,"fail_after_launches":3)" TETRARCH_TEST_OPTIONS "}"};
 }

@@ -18,7 +18,8 @@ struct Subject {
   std::string options;  // for device_open, a JSON object or ""
   std::string format;
   std::vector<std::byte> blob;
-  bool computes = true;  // false: results are not looked at
+  bool computes = true;    // false: results are not looked at
+  bool has_meter = false;  // true: energy_read works; else it may, or be absent
   std::string
       loss_options;  // make the device fail after three launches; "": it cannot be provoked, loss is skipped
 };
