@@ -58,6 +58,13 @@ def test_a_model_runs_from_onnx_and_from_its_artifact(command_json, perceptron, 
         assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
 
 
+def test_a_model_may_follow_any_option(command_json, perceptron, tmp_path):
+    model, _ = perceptron
+    arguments = ("--input", f"x={tmp_path / 'x.npy'}", "--output", f"y={tmp_path / 'y.npy'}", model)
+    assert len(valid(command_json("run", *arguments))["outputs"]) == 2
+    assert valid(command_json("explain", "--shape", "x=4,32", model, "--no-measure"))["report"]
+
+
 def test_bench_and_explain(command_json, command, perceptron):
     model, _ = perceptron
     document = valid(command_json("bench", model, "--runs", 5, "--warmup", 1))
@@ -173,6 +180,8 @@ BAD_ARGUMENTS = {
     "bad device": (("run", "{model}", "--random", "--devices", "cpu:fast"), "fast"),
     "bad device option": (("run", "{model}", "--random", "--devices", "cpu:colour=red"), "colour"),
     "unknown place": (("run", "{model}", "--random", "--place", "warp"), "warp"),
+    "missing place file": (("run", "{model}", "--random", "--place", "{folder}/none.json"), "none.json"),
+    "unknown task": (("run", "{model}", "--random", "--place", "{place}"), "no-such-task"),
     "bad dimension": (("run", "{model}", "--random", "--dim", "batch=many"), "many"),
     "no such option": (("run", "{model}", "--colour"), "colour"),
     "no command": ((), "the commands are"),
@@ -182,7 +191,7 @@ BAD_ARGUMENTS = {
 }
 
 
-FOUND_BY_PLANNING = ("unknown place",)  # what is forced is weighed when all tasks are known
+FOUND_BY_PLANNING = ("unknown task",)  # which tasks there are is known when the model is compiled
 
 
 @pytest.mark.parametrize("case", BAD_ARGUMENTS)
@@ -191,10 +200,13 @@ def test_bad_input_is_the_users(case, command, perceptron, tmp_path):
     (tmp_path / "garbage.onnx").write_bytes(b"\x93" * 300)
     (tmp_path / "truncated.onnx").write_bytes(model.read_bytes()[:-500])
     (tmp_path / "cut.tet").write_bytes(b"\x89TET\r\n\x1a\n" + bytes(40))
+    (tmp_path / "place.json").write_text('{"no-such-task": "cpu"}', encoding="utf-8")
     np.save(tmp_path / "small.npy", np.zeros((1, 2), np.float32))
     np.save(tmp_path / "whole.npy", np.zeros((4, 32), np.int64))
     names = {"folder": tmp_path, "model": model} | {
-        path.stem: path for path in tmp_path.iterdir() if path.stem in ("garbage", "truncated", "cut")
+        path.stem: path
+        for path in tmp_path.iterdir()
+        if path.stem in ("garbage", "truncated", "cut", "place")
     }
     before = sorted(tmp_path.iterdir())
     arguments, word = BAD_ARGUMENTS[case]
@@ -209,6 +221,15 @@ def test_errors_are_json_too(command, tmp_path):
     done = command("run", tmp_path / "nothing.onnx", "--json")
     error = valid(json.loads(done.stdout))["error"]
     assert (done.returncode, error["exit"], error["code"]) == (2, 2, "NOT_FOUND")
+
+
+def test_a_file_whose_name_is_not_text(command, command_json, perceptron, tmp_path):
+    model, _ = perceptron
+    named = tmp_path / os.fsdecode(b"m\xff\x1b[2J.onnx")
+    named.write_bytes(model.read_bytes())
+    assert valid(command_json("explain", named, "--no-measure"))["report"]["model"].startswith("m")
+    done = command("run", named.with_name(os.fsdecode(b"\xff")), "--json", errors="replace")
+    assert valid(json.loads(done.stdout))["error"]["code"] == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("words", [(), ("compil",), ("run",), ("run", "m.onnx", "--colour")])

@@ -87,6 +87,12 @@ Result<OpenDevices> openDevices(const std::vector<std::string>& specs) {
   return devices;
 }
 
+std::vector<abi::PlanDevice> idsOf(const OpenDevices& devices) {
+  std::vector<abi::PlanDevice> ids;
+  for (const auto& device : devices) ids.push_back(device->id());
+  return ids;
+}
+
 DeviceInfo describeDevice(const run::DeviceInfo& info) {
   DeviceInfo out;
   out.name = info.name;

@@ -16,6 +16,9 @@ using OpenDevices = std::vector<std::shared_ptr<run::Device>>;
 // Opens devices by what a user wrote; "cpu" when the list is empty.
 Result<OpenDevices> openDevices(const std::vector<std::string>& specs);
 
+// How each was asked for.
+std::vector<abi::PlanDevice> idsOf(const OpenDevices& devices);
+
 DeviceInfo describeDevice(const run::DeviceInfo& info);
 
 // What the planner needs, one for each device. The cost of handing work over to a device is measured here,

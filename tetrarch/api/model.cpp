@@ -40,6 +40,7 @@ Result<api::DriverOptions> driverOptions(const CompileOptions& options) {
   driver.quantisation = {options.quantize, options.calibration};
   TET_RETURN_IF_ERROR(api::checkQuantisation(driver.quantisation));
   TET_ASSIGN_OR_RETURN(driver.devices, api::openDevices(options.devices));
+  TET_RETURN_IF_ERROR(api::parsePlace(options.place, api::idsOf(driver.devices)));  // before the work
   TET_ASSIGN_OR_RETURN(driver.profile, openProfile(options));
   return driver;
 }
@@ -175,6 +176,7 @@ Result<Model> Model::load(const std::filesystem::path& path, const LoadOptions& 
                 devices.error().message());
   }
   if (!devices) return propagate(std::move(devices));
+  TET_RETURN_IF_ERROR(api::parsePlace(options.place, api::idsOf(*devices)));
   if (options.retune) {
     api::DriverOptions driver{.devices = *devices, .measure = options.measure, .progress = options.progress};
     TET_ASSIGN_OR_RETURN(driver.profile, openProfile({.progress = options.progress}));

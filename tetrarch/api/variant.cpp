@@ -11,12 +11,6 @@
 namespace tetrarch::api {
 namespace {
 
-std::vector<abi::PlanDevice> idsOf(const OpenDevices& devices) {
-  std::vector<abi::PlanDevice> ids;
-  for (const auto& device : devices) ids.push_back(device->id());
-  return ids;
-}
-
 bool sameValue(const Tensor& a, const Tensor& b) {
   return a.type() == b.type() && a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }

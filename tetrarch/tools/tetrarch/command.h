@@ -61,6 +61,10 @@ struct TensorOptions {
   Result<std::vector<Tensor>> read(const std::vector<ModelPort>& ports) const;
 };
 
+// An option that may be given several times, each time with one value.
+void addRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                 const std::string& description);
+
 // "a=b" strings as a map. InvalidArgument names the option and the string that is not of that form or comes
 // twice.
 Result<std::map<std::string, std::string>> keyValues(const std::vector<std::string>& texts,

@@ -67,6 +67,12 @@ std::string namesOf(const std::vector<ModelPort>& ports) {
 
 }  // namespace
 
+void addRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                 const std::string& description) {
+  // One value each time: what follows it may be the model.
+  app.add_option(name, values, description + "; may be repeated")->allow_extra_args(false);
+}
+
 Result<std::map<std::string, std::string>> keyValues(const std::vector<std::string>& texts,
                                                      std::string_view option) {
   std::map<std::string, std::string> out;
@@ -88,14 +94,14 @@ void ModelOptions::add(CLI::App& app) {
                  "devices to use, as cpu:threads=1,opencl:0 (default: cpu, or the artifact's)");
   app.add_option("--place", place,
                  "force placement: devices that must each run something, or a JSON file {task: device}");
-  app.add_option("--dim", dims, "size of a named dimension, as batch=8; may be repeated");
-  app.add_option("--shape", shapes, "whole shape of an input, as image=1,3,224,224; may be repeated");
-  app.add_option("--value", values, "an input that becomes a constant, as sizes=sizes.npy; may be repeated");
+  addRepeated(app, "--dim", dims, "size of a named dimension, as batch=8");
+  addRepeated(app, "--shape", shapes, "whole shape of an input, as image=1,3,224,224");
+  addRepeated(app, "--value", values, "an input that becomes a constant, as sizes=sizes.npy");
   app.add_option(
       "--quantize", quantize,
       "compute in narrower numbers: int8, which needs --calibrate, or bf16, whose error it measures");
-  app.add_option("--calibrate", calibrate,
-                 "samples of an input, along its first dimension, as image=images.npy; one for each input");
+  addRepeated(app, "--calibrate", calibrate,
+              "samples of an input, along its first dimension, as image=images.npy");
   app.add_option("--profile", profile,
                  "file of measured costs (default: $TETRARCH_PROFILE or ~/.cache/tetrarch/profile.db)");
   app.add_flag("--no-measure", no_measure, "plan from estimates; time nothing");
@@ -154,7 +160,7 @@ Result<Model> openModel(const ModelOptions& options, CompileOptions compile) {
 }
 
 void TensorOptions::add(CLI::App& app) {
-  app.add_option("--input", inputs, "an input from a file, as image=image.npy; may be repeated");
+  addRepeated(app, "--input", inputs, "an input from a file, as image=image.npy");
   app.add_flag("--random", random, "seeded random values for inputs that are not given");
 }
 

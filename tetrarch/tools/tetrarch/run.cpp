@@ -90,8 +90,9 @@ Command addRun(CLI::App& app) {
   auto options = std::make_shared<RunCommand>();
   options->model.add(*command);
   options->tensors.add(*command);
-  command->add_option("--output", options->outputs, "write an output, as scores=scores.npy; may be repeated");
-  command->add_option("--expect", options->expected, "compare an output with a file, as scores=expected.npy");
+  addRepeated(*command, "--output", options->outputs, "write an output, as scores=scores.npy");
+  addRepeated(*command, "--expect", options->expected,
+              "compare an output with a file, as scores=expected.npy");
   command->add_option("--trace", options->trace, "write a Chrome/Perfetto trace of the run");
   command->footer(
       "Examples:\n"
