@@ -169,11 +169,11 @@ def main() -> int:
     model = options.model or resnet50.onnx_file()
     image = as_input(centre_crop(photograph(options.photograph)))
 
-    print("\n1. In 32-bit floats over CPU and GPU")
-    floats, reference = show_floats(options, model, image)
-    print("\n2. In 8-bit integers over CPU, GPU and NPU")
     samples = [as_input(centre_crop(photograph(n))) for n in NAMES if n != options.photograph]
     try:
+        print("\n1. In 32-bit floats over CPU and GPU")
+        floats, reference = show_floats(options, model, image)
+        print("\n2. In 8-bit integers over CPU, GPU and NPU")
         integers = demo_npu.show(
             demo_npu.Question(model, options.devices, options.npu, options.windows, options.seed),
             image,

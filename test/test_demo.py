@@ -122,6 +122,16 @@ def test_an_rtl_that_differs_ends_it_with_status_3(tmp_path, fault):
     assert "FAILED: " in done.stdout
 
 
+@pytest.mark.parametrize(
+    "option", [("--devices", "cpu,warp"), ("--model", "nothing.onnx"), ("--npu", "npu:side=7")]
+)
+def test_a_wrong_option_is_one_sentence(tmp_path, option):
+    done = run_demo(tmp_path, *option)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Cannot be shown: " in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_every_task_has_one_place_and_the_last_device_a_share():
     names = ["a", "b", "c", "d", "e"]
     declined = {"gpu": {"b": "no"}, "npu": {"a": "no", "e": "no"}}
