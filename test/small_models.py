@@ -45,7 +45,7 @@ def write_classifier(path: Path) -> Path:
     return path
 
 
-def save(folder: Path, name: str, nodes, inputs, outputs, initializers=()) -> Path:
+def save(folder: Path, name: str, nodes, inputs, outputs, initializers=(), opset: int = 17) -> Path:
     """A checked model file. Inputs and outputs are (name, type, shape); initializers map names to arrays."""
     graph = helper.make_graph(
         nodes,
@@ -54,7 +54,8 @@ def save(folder: Path, name: str, nodes, inputs, outputs, initializers=()) -> Pa
         [helper.make_tensor_value_info(*value) for value in outputs],
         [numpy_helper.from_array(array, key) for key, array in dict(initializers).items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    ir = 8 if opset < 19 else 10
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
     onnx.checker.check_model(model)
     path = folder / f"{name}.onnx"
     onnx.save(model, path)
@@ -90,6 +91,30 @@ def addition(folder: Path, element: int = FLOAT, shape: Sequence[int] = (2, 3)) 
     node = helper.make_node("Add", ["x", "y"], ["z"])
     values = [(name, element, list(shape)) for name in "xyz"]
     return save(folder, "addition", [node], values[:2], values[2:])
+
+
+def indexed(folder: Path, operator: str, rows: int = 4096, columns: int = 16) -> Path:
+    """y = operator(x, i[, u]): positions in the rows of x that only a call says, and what goes there."""
+    by_element = operator.endswith("Elements")
+    places = [rows, columns] if by_element else [rows, 1] if operator.endswith("ND") else [rows]
+    inputs = [("x", FLOAT, [rows, columns]), ("i", TensorProto.INT64, places)]
+    if operator.startswith("Scatter"):
+        inputs.append(("u", FLOAT, [rows, columns]))
+    node = helper.make_node(operator, [name for name, *_ in inputs], ["y"])
+    return save(folder, operator, [node], inputs, [("y", FLOAT, [rows, columns])])
+
+
+def conversion(folder: Path, from_type: int, to_type: int) -> Path:
+    """y = x as another type."""
+    node = helper.make_node("Cast", ["x"], ["y"], to=to_type)
+    return save(folder, "conversion", [node], [("x", from_type, [2, 3])], [("y", to_type, [2, 3])], opset=21)
+
+
+def conjunction(folder: Path) -> Path:
+    """z = x and y."""
+    node = helper.make_node("And", ["x", "y"], ["z"])
+    values = [(name, TensorProto.BOOL, [4]) for name in "xyz"]
+    return save(folder, "conjunction", [node], values[:2], values[2:])
 
 
 def powers(folder: Path, size: int, count: int) -> Path:

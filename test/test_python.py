@@ -115,7 +115,10 @@ def test_any_array_will_do(tmp_path):
         np.testing.assert_array_equal(program(kind, x), 2 * x)
 
 
-@pytest.mark.parametrize("name", ["float64", "float16", "int8", "uint8", "int32", "int64"])
+@pytest.mark.parametrize(
+    "name",
+    ["float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"],
+)
 def test_element_types(name, tmp_path):
     element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(name))
     program = tetrarch.compile(small_models.addition(tmp_path, element))
@@ -123,6 +126,27 @@ def test_element_types(name, tmp_path):
     z = program(x, x)
     assert z.dtype == x.dtype
     np.testing.assert_array_equal(z, x + x)
+
+
+def test_booleans(tmp_path):
+    x, y = np.array([False, False, True, True]), np.array([False, True, False, True])
+    z = tetrarch.compile(small_models.conjunction(tmp_path))(x, y)
+    assert z.dtype == np.bool_
+    np.testing.assert_array_equal(z, x & y)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_eight_bit_floats_by_ml_dtypes_or_as_bits(name, tmp_path):
+    import ml_dtypes
+
+    narrow, element = getattr(ml_dtypes, name), onnx.TensorProto.DataType.Value(name.replace("_", "").upper())
+    x = np.array([[0.5, -1.25, 3.0], [448.0, 0.1, -0.0]], np.float32)
+    rounded = x.astype(narrow)
+    narrowed = tetrarch.compile(small_models.conversion(tmp_path, onnx.TensorProto.FLOAT, element))(x)
+    np.testing.assert_array_equal(narrowed.view(np.uint8), rounded.view(np.uint8))
+    widen = tetrarch.compile(small_models.conversion(tmp_path, element, onnx.TensorProto.FLOAT))
+    for given in (rounded, rounded.view(np.uint8)):
+        np.testing.assert_array_equal(widen(given), rounded.astype(np.float32))
 
 
 def test_bfloat16_by_ml_dtypes_or_as_bits(tmp_path):
@@ -267,6 +291,27 @@ def test_kernels_read_nothing_beyond_their_inputs(tmp_path):
         expected = program(x)
         np.testing.assert_array_equal(program(guarded(x)), expected)
         assert bytes_copied(program) == 0
+
+
+FAR = [np.iinfo(np.int64).min, -(1 << 40), -(1 << 32), -4097, 4096, 1 << 31, 1 << 40, np.iinfo(np.int64).max]
+
+
+@pytest.mark.parametrize("device", ["cpu", "opencl"])
+@pytest.mark.parametrize("operator", ["Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND"])
+def test_positions_outside_are_no_way_into_memory(operator, device, tmp_path):
+    """What lies outside is read at the edge or written nowhere, as the reference has it."""
+    model, random = small_models.indexed(tmp_path, operator), np.random.default_rng(10)
+    program, reference = tetrarch.compile(model, [device], measure=False), tetrarch.reference(model)
+    arrays = {}
+    for port in program.inputs:
+        floats = random.standard_normal(port.shape, np.float32)
+        arrays[port.name] = (
+            guarded(floats)
+            if port.type == "f32"
+            else random.permuted(np.resize(np.arange(4096, dtype=np.int64), port.shape), axis=0)
+        )
+    arrays["i"].flat[:: arrays["i"].size // len(FAR)] = FAR
+    np.testing.assert_array_equal(program(**arrays), reference(**arrays))
 
 
 def test_the_reference_agrees(perceptron):
