@@ -363,7 +363,10 @@ module npu
 
   assign nothing_flies = &idle;
   assign queues_empty  = head_valid == '0;
-  assign stuck         = nothing_flies && !queues_empty && issue == '0 && !dispatched && (ended || blocked);
+  // When nothing flies, no port is held and each unit takes what it is given: a head that has its tokens, or one of
+  // several, issues.
+  assign stuck         = nothing_flies && !queues_empty && (head_valid & tokens_there) == '0 && !dispatched &&
+                         (ended || blocked);
 
   // What is reported, the first of: fetch, then the queues, for each its memory access before its tokens.
   always_comb begin
@@ -399,7 +402,7 @@ module npu
     end else if (running) begin
       cycles_q <= cycles_q + 64'd1;
       if (fault) stopped_q <= 1'b1;
-      if (fault) stop_q <= stop_d;
+      stop_q   <= stop_d;
     end
   end
 
@@ -409,6 +412,9 @@ module npu
   assign cause_index_o = stop_q.index;
   assign cycles_o      = cycles_q;
 
+  `NPU_ASSERT(StuckIsStill_A, stuck && running -> issue == '0)
+  `NPU_ASSERT(StillIsStuck_A,
+              running && nothing_flies && !queues_empty && issue == '0 && !dispatched && (ended || blocked) -> stuck)
   `NPU_ASSERT(IdleBeforeRun_A, !run_i -> nothing_flies && queues_empty)
 
 endmodule

@@ -125,7 +125,8 @@ module npu_load
   assign beat_addr   = {walk_dram[33:OffW] + (34 - OffW)'(beat_q), OffW'(0)};
   assign in_dram     = walk_q.fill || (beat_addr >= 0 && beat_addr < 34'(dram_bytes_i));
   assign beat        = active_q && in_dram;
-  assign last_beat   = beat && last_of_row && walk_last;
+  // Also of one outside of DRAM, with which all ends: who asks whether the unit is free need not wait for that verdict.
+  assign last_beat   = active_q && last_of_row && walk_last;
 
   assign dram_req_o   = beat;
   assign dram_empty_o = walk_q.fill;

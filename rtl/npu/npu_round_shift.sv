@@ -8,20 +8,21 @@ module npu_round_shift #(
   output logic signed [Width-1:0]  result_o
 );
 
-  // The value with as many fraction bits below it as a shift can move there.
-  localparam int unsigned MaxShift = (1 << ShiftW) - 1;
-  localparam int unsigned FullW = Width + MaxShift;
+  // The value with one fraction bit below it; bits further down only say whether there was anything.
+  logic signed [Width:0]   shifted;
+  logic signed [Width-1:0] floor;
+  logic        [Width-1:0] below;
+  logic                    half, more;
 
-  logic signed [FullW-1:0]    shifted;
-  logic signed [Width-1:0]    floor;
-  logic        [MaxShift-1:0] fraction;
-  logic                       half, more;
+  assign shifted = signed'({value_i, 1'b0}) >>> shift_i;
+  assign floor   = shifted[Width:1];
+  assign half    = shifted[0];
 
-  assign shifted  = signed'({value_i, {MaxShift{1'b0}}}) >>> shift_i;
-  assign floor    = shifted[FullW-1:MaxShift];
-  assign fraction = shifted[MaxShift-1:0];
-  assign half     = fraction[MaxShift-1];
-  assign more     = |fraction[MaxShift-2:0];
+  for (genvar i = 0; i < Width; i++) begin : gen_below
+    assign below[i] = i + 1 < 32'(shift_i);
+  end
+
+  assign more     = (value_i & below) != '0;
   assign result_o = floor + Width'(half && (more || floor[0]));
 
 endmodule

@@ -95,7 +95,7 @@ module npu_store
   assign beat_addr   = {dram[33:OffW] + (34 - OffW)'(beat_q), OffW'(0)};
   assign in_dram     = beat_addr >= 0 && beat_addr < 34'(dram_bytes_i);
   assign beat        = active_q;
-  assign last_beat     = beat && last_of_row && walk_last;
+  assign last_beat   = beat && last_of_row && walk_last;
 
   npu_walker u_walker (
     .clk_i,
@@ -148,12 +148,24 @@ module npu_store
 
   assign row_data = shift_q.acc ? acc_data_i : {{(4 * S - SpRowBytes) {8'b0}}, sp_data_i};
 
+  // Byte n of a beat's bytes, which lie in up to two of the row's S-byte pieces: those from `S - offset` on in the one
+  // before. To choose the piece first and to turn then takes a fraction of choosing among all bytes of the row.
+  logic [S-1:0][7:0] chosen;
+
+  always_comb begin
+    for (int unsigned n = 0; n < S; n++) begin
+      logic [1:0] piece;
+      piece     = 2'(shift_q.beat - 3'(n + 32'(shift_q.offset) >= S));
+      chosen[n] = row_data[{piece, OffW'(n)}];
+    end
+  end
+
   always_comb begin
     for (int unsigned i = 0; i < S; i++) begin
       logic [OffW+2:0] from;
       from        = {shift_q.beat, OffW'(i)} - (OffW + 3)'(shift_q.offset);
       strobe_d[i] = {shift_q.beat, OffW'(i)} >= (OffW + 3)'(shift_q.offset) && 32'(from) < 32'(shift_q.flight.bytes);
-      data_d[i]   = strobe_d[i] ? row_data[from[OffW+1:0]] : '0;
+      data_d[i]   = strobe_d[i] ? chosen[from[OffW-1:0]] : '0;
     end
   end
 

@@ -19,13 +19,15 @@ module npu_walker
 );
 
   logic [Loops-1:0]           loops_q;
-  logic [Loops-1:0][15:0]     index_q;
+  logic [Loops-1:0][15:0]     left_q;    // iterations behind the present one
   logic [Loops-1:0][33:0]     dram_q;    // where the present iteration of loop k began
   logic [Loops-1:0][RowW-1:0] row_q;
 
-  logic [Loops-1:0] at_end;
+  logic [Loops-1:0]       at_end;
+  logic [Loops-1:0][15:0] behind;  // iterations behind the first
   for (genvar k = 0; k < Loops; k++) begin : gen_at_end
-    assign at_end[k] = !loops_q[k] || index_q[k] == count_i[k] - 16'd1;
+    assign behind[k] = count_i[k] - 16'd1;
+    assign at_end[k] = !loops_q[k] || left_q[k] == '0;
   end
   assign last_o = &at_end;
 
@@ -55,18 +57,18 @@ module npu_walker
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       loops_q <= '0;
-      index_q <= '0;
+      left_q  <= '0;
       dram_q  <= '0;
       row_q   <= '0;
     end else if (start_i) begin
       loops_q <= loops_i;
-      index_q <= '0;
+      left_q  <= behind;
       dram_q  <= {Loops{34'(dram_i)}};
       row_q   <= {Loops{row_i}};
     end else if (step_i) begin
       for (int unsigned k = 0; k < Loops; k++) begin
-        if (goes_on[k]) index_q[k] <= index_q[k] + 16'd1;
-        if (restarts[k]) index_q[k] <= '0;
+        if (goes_on[k]) left_q[k] <= left_q[k] - 16'd1;
+        if (restarts[k]) left_q[k] <= behind[k];
         if (goes_on[k] || restarts[k]) dram_q[k] <= dram_next;
         if (goes_on[k] || restarts[k]) row_q[k] <= row_next;
       end
