@@ -143,7 +143,8 @@ class FpgaDevice : public tet_device {
     if (loaded_ == kernel.configuration) return 0;
     loaded_ = kernel.configuration;
     tally.counters[kReconfigurations] = 1;
-    return static_cast<double>(kernel.bitstream_bytes) / options_.board.configuration_bytes_per_second;
+    return static_cast<double>(options_.board.bitstream_bytes) /
+           options_.board.configuration_bytes_per_second;
   }
 
   // Which units of the launch run in the RTL as well.

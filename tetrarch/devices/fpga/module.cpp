@@ -27,7 +27,6 @@ Status FpgaModule::add(const Board& board, Configurations& configurations, const
   k.is_routed = design.has_value();
   k.hz = design ? design->hz : kernel.estimated_hz > 0 ? kernel.estimated_hz : board.default_hz;
   k.uses = design ? design->uses : kernel.estimate;
-  k.bitstream_bytes = design && design->bitstream_bytes > 0 ? design->bitstream_bytes : board.bitstream_bytes;
   TET_RETURN_IF_ERROR(checkFits(k.uses, board));
   k.configuration = configurations.place(k.uses);
   if (!hasMachine(kernel)) {

@@ -21,7 +21,6 @@ struct FpgaKernel : tet_kernel {
   double hz = 0;
   bool is_routed = false;  // the clock is what place and route found for exactly this kernel
   Resources uses;
-  int64_t bitstream_bytes = 0;
   int64_t bytes_per_unit = 0;  // through its ports
   size_t configuration = 0;    // that holds it
 
