@@ -66,6 +66,11 @@ def test_opencl_computes_the_reference(name):
     check(WORKLOADS[name], outputs_of(name, "opencl"))
 
 
+@pytest.mark.parametrize("name", ["sobel", "laplacian", "mean-filter", "median-filter", "histogram"])
+def test_fpga_computes_the_reference(name):
+    check(WORKLOADS[name], outputs_of(name, "fpga"))
+
+
 # FIPS 180-4, by the messages of sha256.NIST.
 HASHES = {
     b"abc": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

@@ -45,6 +45,8 @@ Status simplify(mlir::ModuleOp module) {
   kernel.addPass(mlir::createCanonicalizerPass());
   kernel.addPass(mlir::createCSEPass());
   kernel.addPass(mlir::arith::createArithIntRangeOpts());
+  // Narrowing takes 0 to 4095 for 12 bits, whatever reads them: a division must not see a sign there.
+  kernel.addPass(mlir::arith::createArithUnsignedWhenEquivalentPass());
   kernel.addPass(mlir::arith::createArithIntRangeNarrowing({.bitwidthsSupported = {8, 12, 16, 20, 24, 32}}));
   kernel.addPass(mlir::createCanonicalizerPass());
   kernel.addPass(mlir::createCSEPass());
