@@ -196,7 +196,7 @@ def time_cell(records: dict, name: str, peer: str) -> str:
     if "call" not in entry:
         return "none"
     seconds, other = entry["call"]["value"], records[peer].get("call", {}).get("value")
-    ratio = f" ({seconds / other:.2f} ×)" if other and name != peer else ""
+    ratio = f" ({seconds / other:.2g} ×)" if other and name != peer else ""
     return milliseconds(seconds) + ratio
 
 
@@ -212,7 +212,7 @@ def row(entry: dict) -> str:
 def fpga_row(entry: dict) -> str:
     told = entry["fpga"]
     if "failed" in told:
-        return f"| {entry['title']} | {told['failed']} | | | | | |"
+        return f"| {entry['title']} | {told['failed'].split('fpga: ')[-1]} | | | | | |"
     designs, seconds = told["designs"], told["time"]["value"]
     used = [sum(design["used"].get(kind, 0) for design in designs) for kind in RESOURCES]
     cells = [
@@ -266,6 +266,8 @@ def page(result: dict) -> str:
         FPGA,
     ]
     told = [entry for entry in entries.values() if entry["fpga"]]
+    if missing := [name for name in WORKLOADS if name not in entries]:
+        lines.insert(1, f"Not measured here: {', '.join(missing)}; the tests run them all.\n")
     if not told:
         return "\n".join([*lines, NO_FPGA])
     lines += [
