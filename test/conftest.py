@@ -31,11 +31,15 @@ def assert_close(ours: np.ndarray, theirs: np.ndarray, tolerance: float = TOLERA
     assert difference <= tolerance * np.abs(theirs).max()
 
 
-def onnxruntime_outputs(model: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What ONNX Runtime makes of the same inputs."""
+def onnxruntime_outputs(
+    model: Path, inputs: dict[str, np.ndarray], *, optimized: bool = True
+) -> list[np.ndarray]:
+    """What ONNX Runtime makes of the same inputs; unless optimized, operator by operator as the file states them."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(model), options).run(None, inputs)
 
