@@ -92,6 +92,68 @@ def test_npu_computes_the_integer_graph(convolutions, samples, tmp_path):
     assert sources["npu"] == "modelled"  # the processor's own time, not the model's
 
 
+def test_neighbours_on_the_npu_are_one_segment(convolutions, samples, tmp_path):
+    given = {"quantize": "int8", "calibration": [{"x": samples[:4]}]}
+    file = tmp_path / "place.json"
+    file.write_text(json.dumps(places_with_npu(convolutions, given)))
+    program = tetrarch.compile(convolutions, devices=["cpu", "npu"], place=file, measure=False, **given)
+    program(samples[:1])
+    tasks = program.report()["tasks"]
+    fused = [task for task in tasks if "segment" in task]
+    assert len(fused) >= 2
+    busy = [part["utilisation"] for task in tasks for part in task["parts"] if "utilisation" in part]
+    assert busy
+    assert all(0 < figure["value"] <= 1 and figure["source"] == "modelled" for figure in busy)
+    # The same placement, loaded: the artifact's segments. Another one: the tasks' own code.
+    program.save(tmp_path / "m.tet")
+    again = tetrarch.load(tmp_path / "m.tet", devices=["cpu", "npu"], place=file)
+    assert [task.get("segment") for task in again.report()["tasks"]] == [t.get("segment") for t in tasks]
+    file.write_text(json.dumps({fused[0]["name"]: "cpu"}))
+    apart = tetrarch.load(tmp_path / "m.tet", devices=["cpu", "npu"], place=file)
+    assert not any("segment" in task for task in apart.report()["tasks"])
+    np.testing.assert_array_equal(program(samples[:1]), apart(samples[:1]))
+
+
+GROUPS = {  # groups, channels and features of each
+    "few, joined on the array": (8, 4, 4),
+    "few, an odd number of them": (7, 3, 5),
+    "several features of each channel": (6, 1, 3),
+    "wide, one after the other": (2, 24, 20),
+    "wide with few features": (3, 20, 6),
+}
+
+
+@pytest.mark.parametrize("case", GROUPS)
+@pytest.mark.parametrize("npu", ["npu", "npu:side=8", "npu:side=32"])
+def test_npu_computes_grouped_convolutions(case, npu, tmp_path):
+    groups, channels, features = GROUPS[case]
+    random = np.random.default_rng(21)
+    weights = {
+        "w": random.normal(0, 0.4, (groups * features, channels, 3, 3)),
+        "b": random.normal(0, 0.5, groups * features),
+        "v": random.normal(0, 0.4, (5, groups * features, 1, 1)),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["y"], pads=[1, 1, 1, 1], strides=[2, 1], group=groups),
+        helper.make_node("Conv", ["y", "v"], ["z"]),
+    ]
+    model = small_models.save(
+        tmp_path,
+        "groups",
+        nodes,
+        [("x", F32, [1, groups * channels, 11, 9])],
+        [("z", F32, [1, 5, 6, 9])],
+        {name: array.astype(np.float32) for name, array in weights.items()},
+    )
+    x = random.normal(0, 1, (2, groups * channels, 11, 9)).astype(np.float32)
+    given = {"quantize": "int8", "calibration": [{"x": x}]}
+    tasks = tetrarch.compile(model, measure=False, **given).report()["tasks"]
+    file = tmp_path / "place.json"
+    file.write_text(json.dumps({next(t["name"] for t in tasks if t["root"] == "convolution"): npu}))
+    program = tetrarch.compile(model, devices=["cpu", npu], place=file, measure=False, **given)
+    np.testing.assert_array_equal(program(x[:1]), tetrarch.reference(model, **given)(x[:1]))
+
+
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory):
     return small_models.transformer(tmp_path_factory.mktemp("quantised"))
@@ -175,6 +237,96 @@ def test_quantised_operators_of_a_model_are_taken_as_they_are(tmp_path):
     difference = np.abs(y - onnxruntime_outputs(model, {"x": x})[0])
     assert difference.max() <= 0.41  # one step, where the float lies next to a half
     assert (difference > 0.01).mean() < 0.01
+
+
+class QdqLayers:
+    """Layers between QuantizeLinear and DequantizeLinear, each with bytes of its own that come from outside."""
+
+    def __init__(self):
+        self.random = np.random.default_rng(31)
+        self.nodes, self.inputs, self.outputs, self.arrays, self.given = [], [], [], {}, {}
+
+    def constant(self, stem, array):
+        name = f"{stem}{len(self.arrays)}"
+        self.arrays[name] = np.asarray(array)
+        return name
+
+    def operand(self, shape, scale=0.05, zero=117):
+        """What a layer reads: random bytes, dequantised."""
+        name = f"q{len(self.inputs)}"
+        self.inputs.append((name, TensorProto.UINT8, shape))
+        self.given[name] = self.random.integers(0, 256, shape, np.uint8)
+        numbers = [self.constant("s", np.float32(scale)), self.constant("z", np.uint8(zero))]
+        self.nodes.append(helper.make_node("DequantizeLinear", [name, *numbers], [f"{name}_real"]))
+        return f"{name}_real"
+
+    def weights(self, shape):
+        """A kernel of bytes with one scale an output channel, and 32-bit biases, as ONNX Runtime's tool makes them."""
+        scales = self.random.uniform(0.004, 0.012, shape[0]).astype(np.float32)
+        kernel = self.random.integers(-127, 128, shape, np.int8)
+        bias = self.random.integers(-4000, 4000, shape[0], np.int32)
+        for stem, array, factor in (("w", kernel, 1), ("b", bias, 0.05)):
+            numbers = [
+                self.constant("s", np.float32(factor) * scales),
+                self.constant("z", np.zeros(shape[0], array.dtype)),
+            ]
+            real = f"{stem}{len(self.nodes)}_real"
+            stored = self.constant(stem, array)
+            self.nodes.append(helper.make_node("DequantizeLinear", [stored, *numbers], [real], axis=0))
+            yield real
+
+    def result(self, value, shape, scale, zero):
+        name = f"y{len(self.outputs)}"
+        numbers = [self.constant("s", np.float32(scale)), self.constant("z", np.uint8(zero))]
+        self.nodes.append(helper.make_node("QuantizeLinear", [value, *numbers], [name]))
+        self.outputs.append((name, TensorProto.UINT8, shape))
+
+    def add(self, operator, operands, shape, scale, *, zero=101, relu=False, **attributes):
+        value = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, operands, [value], **attributes))
+        if relu:
+            self.nodes.append(helper.make_node("Relu", [value], [f"{value}_relu"]))
+            value = f"{value}_relu"
+        self.result(value, shape, scale, zero)
+
+
+# Of each layer: by how many steps of its result a byte may differ from ONNX Runtime's, and of what share of the bytes. A
+# multiplier of 15 bits moves a result of at most 255 steps by less than 2^-7, which turns over a rounding in at most one
+# of 64 cases; typical results are some tens of steps. The terms of a sum are rounded each: of two that lie anywhere
+# between two steps, the sum of the roundings is not the rounding of the sum in 1 of 4 cases.
+AGREEMENT = {
+    "convolution": (1, 0.004),
+    "depthwise": (1, 0.004),
+    "sum": (1, 0.26),
+    "maxima": (0, 0),
+    "matrix": (1, 0.004),
+}
+
+
+def test_layers_of_a_qdq_model_are_those_of_onnxruntime(tmp_path):
+    layers, plane = QdqLayers(), [1, 24, 31, 33]
+    layers.add(
+        "Conv", [layers.operand(plane), *layers.weights([40, 24, 3, 3])], [1, 40, 16, 17], 0.35,
+        relu=True, pads=[1, 1, 1, 1], strides=[2, 2],
+    )  # fmt: skip
+    layers.add(
+        "Conv", [layers.operand(plane), *layers.weights([24, 1, 3, 3])], plane, 0.1, pads=[1, 1, 1, 1], group=24
+    )  # fmt: skip
+    layers.add("Add", [layers.operand(plane), layers.operand(plane, 0.083, 140)], plane, 0.09)
+    layers.add(
+        "MaxPool", [layers.operand(plane)], [1, 24, 16, 17], 0.05, zero=117,
+        kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2]
+    )  # fmt: skip
+    kernel, bias = layers.weights([64, 200])
+    layers.add("Gemm", [layers.operand([7, 200]), kernel, bias], [7, 64], 0.4, transB=1)
+    model = small_models.save(tmp_path, "layers", layers.nodes, layers.inputs, layers.outputs, layers.arrays)
+    results = tetrarch.compile(model, measure=False)(**layers.given)
+    expected = onnxruntime_outputs(model, layers.given, optimized=False)
+    for (name, (steps, share)), ours, theirs in zip(AGREEMENT.items(), results, expected, strict=True):
+        apart = np.abs(ours.astype(int) - theirs.astype(int))
+        assert apart.max() <= steps, name
+        assert (apart > 0).mean() <= share, name
+        assert len(np.unique(theirs)) > 50, name  # the scales leave something to compare
 
 
 BAD_CALIBRATION = {

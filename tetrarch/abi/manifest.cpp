@@ -183,6 +183,7 @@ class Validator {
 
   Status kernel(const KernelEntry& k) const {
     if (k.symbol.empty()) return {};
+    if (!isCost(k.utilisation.value_or(0))) return invalidArgument("a negative or infinite utilisation");
     if (!isName(k.symbol) || k.granularity == 0 || k.row_tile == 0) {
       return invalidArgument("the symbol is too long, or granularity or row_tile is 0");
     }
@@ -245,6 +246,41 @@ class Validator {
     if (!p.reasons.empty() && p.reasons.size() != m_.tasks.size()) {
       return invalidArgument("{} reasons for {} tasks; one each or none", p.reasons.size(), m_.tasks.size());
     }
+    for (size_t i = 0; i < p.code.size(); ++i) {
+      if (Status s = planCode(p, p.code[i]); !s.ok()) return s.withContext(fmt::format("code[{}]", i));
+    }
+    return {};
+  }
+
+  Status planCode(const PlanEntry& p, const PlanCode& c) const {
+    if (c.device < 0 || static_cast<size_t>(c.device) >= p.devices.size())
+      return invalidArgument("{} is not a device", c.device);
+    if (c.code < 0 || static_cast<size_t>(c.code) >= m_.code.size())
+      return invalidArgument("{} is not code of the tasks", c.code);
+    TET_RETURN_IF_ERROR(sectionOfType(c.section, TET_SECTION_CODE));
+    size_t next = 0;  // the first task that a segment may have
+    for (size_t i = 0; i < c.segments.size(); ++i) {
+      const SegmentEntry& segment = c.segments[i];
+      Status s = isTask(segment.first_task) && static_cast<size_t>(segment.first_task) >= next
+                     ? this->segment(p, c, segment)
+                     : Status(invalidArgument("it begins at task {}", segment.first_task));
+      if (!s.ok()) return s.withContext(fmt::format("segments[{}]", i));
+      next = segment.first_task + segment.shares.size();
+    }
+    return {};
+  }
+
+  Status segment(const PlanEntry& p, const PlanCode& c, const SegmentEntry& s) const {
+    const size_t first = s.first_task, count = s.shares.size();
+    if (!isName(s.symbol) || count == 0 || count > m_.tasks.size() - first || s.utilisation.size() != count)
+      return invalidArgument("no symbol, or {} shares and {} utilisations for as many tasks", count,
+                             s.utilisation.size());
+    for (size_t i = 0; i < count; ++i) {
+      if (p.placement[first + i] != std::vector{Share{c.device}})
+        return invalidArgument("task {} is not placed whole on its device", first + i);
+      if (!isCost(s.shares[i]) || !isCost(s.utilisation[i]))
+        return invalidArgument("a negative or infinite share");
+    }
     return {};
   }
 
@@ -259,6 +295,28 @@ class Validator {
 int rootTensor(const Manifest& manifest, int tensor) {
   int target = manifest.tensors[tensor].alias_of;
   return target < 0 ? tensor : target;
+}
+
+SegmentTensors segmentTensors(const Manifest& manifest, int first, int count) {
+  SegmentTensors found;
+  std::set<int> inside, known, outside;
+  const int end = first + count;
+  for (int t = 0; t < static_cast<int>(manifest.tasks.size()); ++t) {
+    if (t >= first && t < end) continue;
+    for (int tensor : manifest.tasks[t].inputs) outside.insert(rootTensor(manifest, tensor));
+  }
+  for (const Port& port : manifest.outputs) outside.insert(rootTensor(manifest, port.tensor));
+  for (int t = first; t < end; ++t) {
+    for (int tensor : manifest.tasks[t].inputs) {
+      const int root = rootTensor(manifest, tensor);
+      if (!inside.contains(root) && known.insert(root).second) found.inputs.push_back(root);
+    }
+    for (int tensor : manifest.tasks[t].outputs) {
+      inside.insert(tensor);
+      if (outside.contains(tensor)) found.outputs.push_back(tensor);
+    }
+  }
+  return found;
 }
 
 Status validate(const Manifest& manifest, const std::vector<SectionSummary>& sections) {

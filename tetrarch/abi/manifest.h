@@ -77,6 +77,9 @@ struct KernelEntry {
   // rows before, with equal values). rows = 0: no such mapping, the task stays whole.
   uint64_t rows = 0;
   uint64_t row_tile = 1;
+  // Of the processor's multipliers, the share that does what the task asks for while it runs, as its code
+  // generator models it: 0 to 1.
+  std::optional<double> utilisation;
   bool operator==(const KernelEntry&) const = default;
 };
 
@@ -120,6 +123,26 @@ struct Share {
   bool operator==(const Share&) const = default;
 };
 
+// Tasks that follow one another on one device as one kernel of one unit: what only they use never leaves it.
+// Its buffers are segmentTensors().
+struct SegmentEntry {
+  int first_task = 0;
+  std::string symbol;
+  std::vector<double> shares;       // of its time, one a task: so many tasks it has
+  std::vector<double> utilisation;  // one a task as in KernelEntry, 0 where that is not known
+  bool operator==(const SegmentEntry&) const = default;
+};
+
+// What a plan's device loads instead of the code of all tasks: its segments, and of that code the kernels of
+// those tasks that the plan puts there and no segment holds.
+struct PlanCode {
+  int device = 0;                      // index in PlanEntry.devices
+  int code = 0;                        // index in Manifest.code: that code
+  int section = 0;                     // index in the artifact's section table, type TET_SECTION_CODE
+  std::vector<SegmentEntry> segments;  // by first task
+  bool operator==(const PlanCode&) const = default;
+};
+
 struct SinglePrice {  // the best plan that uses one device only
   int device = 0;     // index in PlanEntry.devices
   double seconds = 0;
@@ -136,6 +159,7 @@ struct PlanEntry {
   Source source = Source::Measured;
   std::vector<SinglePrice> singles;
   std::vector<std::string> reasons;  // one a task, or none at all: why it sits there
+  std::vector<PlanCode> code;        // of some of its devices
   bool operator==(const PlanEntry&) const = default;
 };
 
@@ -163,6 +187,13 @@ struct Manifest {
 
 // The tensor whose memory `tensor` is: itself, or what it is an alias of.
 int rootTensor(const Manifest& manifest, int tensor);
+
+// Of `count` tasks from `first` on: the root tensors that come from outside, constants among them, in the
+// order in which they are first read, and those that are needed outside, in the order in which they are made.
+struct SegmentTensors {
+  std::vector<int> inputs, outputs;
+};
+SegmentTensors segmentTensors(const Manifest& manifest, int first, int count);
 
 // What a manifest is checked against: the sections of the file that holds it.
 struct SectionSummary {

@@ -68,6 +68,7 @@ TET_FIELDS(KernelEntry) {
   v.optional("workspace_bytes", x.workspace_bytes, uint64_t{0});
   v.optional("rows", x.rows, uint64_t{0});
   v.optional("row_tile", x.row_tile, uint64_t{1});
+  v.optional("utilisation", x.utilisation, std::optional<double>());
 }
 
 TET_FIELDS(CodeEntry) {
@@ -103,6 +104,20 @@ TET_FIELDS(SinglePrice) {
   v("source", x.source);
 }
 
+TET_FIELDS(SegmentEntry) {
+  v("first_task", x.first_task);
+  v("symbol", x.symbol);
+  v("shares", x.shares);
+  v("utilisation", x.utilisation);
+}
+
+TET_FIELDS(PlanCode) {
+  v("device", x.device);
+  v("code", x.code);
+  v("section", x.section);
+  v("segments", x.segments);
+}
+
 TET_FIELDS(PlanEntry) {
   v("name", x.name);
   v("devices", x.devices);
@@ -112,6 +127,7 @@ TET_FIELDS(PlanEntry) {
   v("source", x.source);
   v("singles", x.singles);
   v.optional("reasons", x.reasons, std::vector<std::string>());
+  v.optional("code", x.code, std::vector<PlanCode>());
 }
 
 TET_FIELDS(Maker) {

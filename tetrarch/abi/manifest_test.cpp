@@ -88,6 +88,16 @@ const Broken kBroken[] = {
     {"placement[1]: 2 is not a device", [](Manifest& m) { m.plans[0].placement[1][0].device = 2; }},
     {"placement[0]: the range ends", [](Manifest& m) { m.plans[0].placement[0][0] = {0, 3, 1}; }},
     {"1 reasons for 2 tasks", [](Manifest& m) { m.plans[0].reasons.pop_back(); }},
+    {"code[0]: 1 is not a device", [](Manifest& m) { m.plans[1].code[0].device = 1; }},
+    {"code[0]: 1 is not code of the tasks", [](Manifest& m) { m.plans[1].code[0].code = 1; }},
+    {"code[0]: section 0 does not exist", [](Manifest& m) { m.plans[1].code[0].section = 0; }},
+    {"segments[0]: it begins at task 2", [](Manifest& m) { m.plans[1].code[0].segments[0].first_task = 2; }},
+    {"segments[0]: no symbol", [](Manifest& m) { m.plans[1].code[0].segments[0].utilisation.pop_back(); }},
+    {"segments[0]: no symbol", [](Manifest& m) { m.plans[1].code[0].segments[0].first_task = 1; }},
+    {"task 1 is not placed whole", [](Manifest& m) { m.plans[1].placement[1] = {{0, 0, 1}, {0, 1, 4}}; }},
+    {"segments[0]: a negative", [](Manifest& m) { m.plans[1].code[0].segments[0].shares[1] = -1; }},
+    {"segments[1]: it begins at task 0",
+     [](Manifest& m) { m.plans[1].code[0].segments.push_back(m.plans[1].code[0].segments[0]); }},
 };
 INSTANTIATE_TEST_SUITE_P(All, ManifestRule, testing::ValuesIn(kBroken));
 

@@ -27,7 +27,7 @@ inline Manifest sampleManifest() {
   m.tasks = {{"matmul_0", "dot_general", "aa", {0, 1}, {2}, 64, 128},
              {"relu_1", "maximum", "bb", {3}, {4}, 8, 64, 0.01, 0.5}};
   CodeEntry code{"cpu", DeviceClass::Cpu, "elf", "avx2 fma", 1};
-  code.kernels = {{"k0", "", 4, 1, 128, 2, 1}, {"k1", "", 1}};
+  code.kernels = {{"k0", "", 4, 1, 128, 2, 1, 0.75}, {"k1", "", 1}};
   m.code = {code};
   m.costs = {{0, "cpu", 1e-6, 1e-8, std::nullopt, Source::Measured},
              {1, "cpu", 2e-6, 0, 1e-3, Source::Modelled, Source::Modelled}};
@@ -37,7 +37,10 @@ inline Manifest sampleManifest() {
   plan.lower_bound_seconds = 2e-6;
   plan.singles = {{0, 4e-6, Source::Measured}};
   plan.reasons = {"split because it is long", "its input is there"};
-  m.plans = {plan};
+  PlanEntry fused{"cpu", {{"cpu", ""}}};
+  fused.placement = {{{0}}, {{0}}};
+  fused.code = {{0, 0, 1, {{0, "segment_0", {0.75, 0.25}, {0.5, 0}}}}};
+  m.plans = {plan, fused};
   m.maker = {"0.1.0", "22", "a CPU", "avx2 fma"};
   return m;
 }

@@ -135,6 +135,7 @@ abi::KernelEntry entryOf(const compile::KernelEntry& kernel) {
   entry.workspace_bytes = static_cast<uint64_t>(kernel.workspace_bytes);
   entry.rows = static_cast<uint64_t>(kernel.rows);
   entry.row_tile = static_cast<uint64_t>(std::max<int64_t>(1, kernel.row_tile));
+  entry.utilisation = kernel.utilisation;
   return entry;
 }
 

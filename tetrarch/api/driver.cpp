@@ -13,6 +13,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "tetrarch/api/codegen.h"
 #include "tetrarch/api/device_spec.h"
+#include "tetrarch/api/segments.h"
 #include "tetrarch/api/task_graph.h"
 #include "tetrarch/api/task_text.h"
 #include "tetrarch/api/variant.h"
@@ -154,6 +155,7 @@ Result<std::shared_ptr<const abi::Artifact>> finish(TaskGraph tasks, const Drive
   TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
+  TET_RETURN_IF_ERROR(fuseSegments(tasks, options, sections, first_section));
   if (options.progress) options.progress({"artifact", "", 0, 0});
   return pack(tasks, sections, name);
 }

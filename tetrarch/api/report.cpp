@@ -40,11 +40,13 @@ ordered_json toJson(const TaskReport& task) {
   for (const TaskPart& part : task.parts) {
     const Figure share{part.share, "1", part.time.source};
     ordered_json json = {{"device", part.device}, {"share", toJson(share)}, {"time", toJson(part.time)}};
+    if (std::isfinite(part.utilisation.value)) json["utilisation"] = toJson(part.utilisation);
     if (!part.counters.empty()) json["counters"] = part.counters;
     parts.push_back(std::move(json));
   }
   ordered_json json = {{"name", task.name},         {"root", task.root},           {"parts", parts},
                        {"time", toJson(task.time)}, {"bytes", toJson(task.bytes)}, {"reason", task.reason}};
+  if (!task.segment.empty()) json["segment"] = task.segment;
   if (std::isfinite(task.error.value)) json["error"] = toJson(task.error);
   return json;
 }

@@ -36,6 +36,9 @@ struct TaskPart {
   std::string device;
   double share = 1;  // of the task's work, 0 to 1
   Figure time;       // of the last run, or predicted when nothing has run
+  // Of the processor's multipliers, the share that does what the task asks for while it runs, 0 to 1; unknown
+  // of most devices.
+  Figure utilisation;
   // What the device counted in the last run, by its names; empty when it counts nothing. The NPU's
   // "rtl_windows" and "rtl_cycles" are what was computed again in its RTL and found equal.
   std::map<std::string, uint64_t> counters = {};
@@ -46,8 +49,12 @@ struct TaskReport {
   std::vector<TaskPart> parts;  // several when devices divide the task
   Figure time;                  // from its first part's start to its last one's end
   Figure bytes;                 // read and written
-  Figure error;                 // of a quantised result, relative to the float model's; unknown of others
-  std::string reason;           // why it sits where it sits
+  // The code that the task is part of, together with its neighbours; empty when it is launched alone. Its
+  // time is then its share of the segment's, as the code generator models it, and what the device counted
+  // stands with the segment's first task.
+  std::string segment;
+  Figure error;        // of a quantised result, relative to the float model's; unknown of others
+  std::string reason;  // why it sits where it sits
 };
 
 struct SinglePrice {

@@ -15,8 +15,17 @@ bool sameValue(const Tensor& a, const Tensor& b) {
   return a.type() == b.type() && a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
-double secondsOf(const run::StepReport& step) {
-  return std::isnan(step.seconds) ? static_cast<double>(step.end_ns - step.begin_ns) * 1e-9 : step.seconds;
+bool isOf(const run::StepReport& step, int task) {
+  if (step.kind != run::StepReport::Kind::Launch) return false;
+  const int count = step.segment ? static_cast<int>(step.segment->shares.size()) : 1;
+  return task >= step.task && task < step.task + count;
+}
+
+// Of one task of a launch.
+double secondsOf(const run::StepReport& step, int task) {
+  const double all =
+      std::isnan(step.seconds) ? static_cast<double>(step.end_ns - step.begin_ns) * 1e-9 : step.seconds;
+  return step.segment ? all * step.segment->shares[task - step.task] : all;
 }
 
 // Where the plan puts a task, with the cost of that from the artifact: what is known before the first run.
@@ -35,17 +44,36 @@ void addPlannedParts(const abi::Manifest& manifest, const abi::PlanEntry& plan, 
   row.bytes = figure(manifest.tasks[task].bytes, "B", abi::Source::Modelled);
 }
 
-// Adds a launch to its task's row.
-void addLaunch(const abi::PlanEntry& plan, const run::StepReport& step, TaskReport& row) {
+// Adds a launch to the row of a task of it.
+void addLaunch(const abi::PlanEntry& plan, const run::StepReport& step, int task, TaskReport& row) {
   const std::string spec = deviceSpec(plan.devices[step.device]);
   auto part =
       std::find_if(row.parts.begin(), row.parts.end(), [&](const TaskPart& p) { return p.device == spec; });
   if (part == row.parts.end()) part = row.parts.insert(part, {spec, 0, figure(0, "s", step.source)});
   part->share +=
       step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
-  part->time.value += secondsOf(step);
+  part->time.value += secondsOf(step, task);
+  if (task != step.task) return;
   for (const auto& [name, count] : step.counters) part->counters[name] += count;
   row.bytes.value += static_cast<double>(step.bytes);
+}
+
+// How busy the code generator says the multipliers are, and the segment, of the code that is launched.
+void addCode(const abi::Manifest& manifest, const abi::PlanEntry& plan, const OpenDevices& devices,
+             const run::RunReport& run, int task, TaskReport& row) {
+  for (const run::StepReport& step : run.steps) {
+    if (!isOf(step, task)) continue;
+    const auto code = run::chooseCode(manifest, devices[step.device]->info());
+    if (!code) continue;
+    const abi::SegmentEntry* segment = step.segment;
+    const double utilisation = segment ? segment->utilisation[task - segment->first_task]
+                                       : manifest.code[*code].kernels[task].utilisation.value_or(0);
+    if (segment && segment->shares.size() > 1) row.segment = segment->symbol;
+    for (TaskPart& part : row.parts) {
+      if (part.device == deviceSpec(plan.devices[step.device]) && utilisation > 0)
+        part.utilisation = figure(utilisation, "1", abi::Source::Modelled);
+    }
+  }
 }
 
 void addMeasuredParts(const abi::PlanEntry& plan, const run::RunReport& run, int task, TaskReport& row) {
@@ -54,11 +82,11 @@ void addMeasuredParts(const abi::PlanEntry& plan, const run::RunReport& run, int
   abi::Source source = abi::Source::Measured;
   double seconds = 0;
   for (const run::StepReport& step : run.steps) {
-    if (step.kind != run::StepReport::Kind::Launch || step.task != task) continue;
-    addLaunch(plan, step, row);
+    if (!isOf(step, task)) continue;
+    addLaunch(plan, step, task, row);
     begin = std::min(begin, step.begin_ns), end = std::max(end, step.end_ns);
     source = std::max(source, step.source);
-    seconds += secondsOf(step);
+    seconds += secondsOf(step, task);
   }
   const bool divided = row.parts.size() > 1;
   row.time = figure(divided ? static_cast<double>(end - begin) * 1e-9 : seconds, "s", source);
@@ -127,6 +155,39 @@ std::string describePlan(const abi::PlanEntry& plan) {
 
 }  // namespace
 
+namespace {
+
+// What a plan gives one device to do, whatever its number there.
+std::vector<std::vector<std::pair<uint64_t, uint64_t>>> workOf(const abi::PlanEntry& plan, int device) {
+  std::vector<std::vector<std::pair<uint64_t, uint64_t>>> work(plan.placement.size());
+  for (size_t t = 0; t < plan.placement.size(); ++t) {
+    for (const abi::Share& share : plan.placement[t]) {
+      if (share.device == device) work[t].emplace_back(share.begin, share.end);
+    }
+  }
+  return work;
+}
+
+// Code that the artifact has for another plan serves this one too where it gives the device the same work.
+void adoptCode(const abi::Manifest& manifest, const OpenDevices& devices, abi::PlanEntry& plan) {
+  for (size_t d = 0; d < devices.size(); ++d) {
+    const auto code = run::chooseCode(manifest, devices[d]->info());
+    if (!code) continue;
+    const int device = static_cast<int>(d);
+    for (const abi::PlanEntry& other : manifest.plans) {
+      const auto own = std::ranges::find_if(other.code, [&](const abi::PlanCode& c) {
+        return c.code == *code && workOf(other, c.device) == workOf(plan, device);
+      });
+      if (own == other.code.end()) continue;
+      plan.code.push_back(*own);
+      plan.code.back().device = device;
+      break;
+    }
+  }
+}
+
+}  // namespace
+
 Result<abi::PlanEntry> choosePlan(const abi::Manifest& manifest, const OpenDevices& devices,
                                   const std::string& place, bool divide) {
   const auto ids = idsOf(devices);
@@ -143,7 +204,9 @@ Result<abi::PlanEntry> choosePlan(const abi::Manifest& manifest, const OpenDevic
                         .fixed = forced.tasks,
                         .divide = divide};
   TET_ASSIGN_OR_RETURN(const plan::Placement placement, plan::plan(problem, options));
-  return makePlan(manifest, facts, problem, placement, place.empty() ? "fastest" : "forced");
+  abi::PlanEntry plan = makePlan(manifest, facts, problem, placement, place.empty() ? "fastest" : "forced");
+  adoptCode(manifest, devices, plan);
+  return plan;
 }
 
 Result<std::unique_ptr<Variant>> Variant::make(std::shared_ptr<const abi::Artifact> artifact,
@@ -224,10 +287,12 @@ Report Variant::report() const {
                    {},
                    {},
                    {},
+                   "",
                    figure(manifest.tasks[task].error.value_or(std::nan("")), "1", abi::Source::Measured),
                    plan.reasons.empty() ? "" : plan.reasons[task]};
     if (measured) addMeasuredParts(plan, run, task, row);
     if (row.parts.empty()) addPlannedParts(manifest, plan, task, row);
+    addCode(manifest, plan, program_->devices(), run, task, row);
     out.tasks.push_back(std::move(row));
   }
   out.time = figure(measured ? run.seconds() : std::nan(""), "s", abi::Source::Measured);

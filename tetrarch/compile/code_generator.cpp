@@ -109,6 +109,11 @@ const CodeGenerator* findCodeGenerator(std::string_view name) {
   return nullptr;
 }
 
+Result<SegmentCode> CodeGenerator::addSegments(std::span<const std::byte> /*blob*/,
+                                               std::span<const Segment> /*segments*/) const {
+  return propagate(unimplemented("{} fuses no segments", name()));
+}
+
 void registerCodegenDialects(mlir::DialectRegistry& registry) {
   registry.insert<mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect,

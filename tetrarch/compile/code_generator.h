@@ -53,6 +53,9 @@ struct KernelEntry {
   // they do not, the task stays whole.
   int64_t rows = 0;
   int64_t row_tile = 1;
+  // Of the processor's multipliers, the share that does what the task asks for while it runs, 0 to 1, where
+  // the generator knows it.
+  std::optional<double> utilisation;
 };
 
 // Code of some tasks for one kind of processor.
@@ -68,6 +71,28 @@ struct Estimate {
   double seconds = 0;            // one launch over all units, on the whole device
   std::optional<double> joules;  // absent when the class has no energy model
   double error = 0;              // expected largest relative error against exact arithmetic
+};
+
+// Tasks that follow one another on one device, to be compiled as one. Tensors are numbered: those from
+// outside, then those that outside needs, which are the buffers of a launch in this order, then the rest.
+struct Segment {
+  std::string name;  // the symbol
+  std::vector<Task> tasks;
+  struct Uses {
+    std::vector<int> inputs, outputs;  // tensors
+  };
+  std::vector<Uses> uses;  // by task
+  int inputs = 0, outputs = 0, tensors = 0;
+};
+
+// A segment's place in the code, which is a kernel of one unit.
+struct SegmentKernel {
+  std::vector<double> shares;       // of its time, by task
+  std::vector<double> utilisation;  // by task as in KernelEntry, 0 where that is not known
+};
+struct SegmentCode {
+  std::vector<std::byte> bytes;
+  std::vector<SegmentKernel> kernels;  // one a segment
 };
 
 // Choices of the tuner that were measured before, by task hash and target. Both callbacks may be empty.
@@ -103,6 +128,11 @@ class CodeGenerator {
   // OK, or Unimplemented with the reason.
   virtual Status supports(const Task& task) const = 0;
   virtual Estimate estimate(const Task& task) const = 0;
+  // Whether a segment is worth more than its tasks.
+  virtual bool fusesSegments() const { return false; }
+  // The blob, which compile() made, with the segments beside what it has.
+  virtual Result<SegmentCode> addSegments(std::span<const std::byte> blob,
+                                          std::span<const Segment> segments) const;
   // One blob per variant (for CPUs: x86-64-v3 and this machine's own features); each holds every task. An
   // error names the task that could not be compiled.
   virtual Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks,

@@ -30,6 +30,13 @@ Status checkPlan(const Manifest& m, const abi::PlanEntry& plan, size_t devices) 
     }
     if (bad) return invalidArgument("the plan gives task '{}' no proper place", m.tasks[t].name);
   }
+  for (const abi::PlanCode& code : plan.code) {
+    for (const abi::SegmentEntry& s : code.segments) {
+      const size_t first = static_cast<size_t>(s.first_task), count = s.shares.size();
+      if (count == 0 || first >= m.tasks.size() || count > m.tasks.size() - first)
+        return invalidArgument("the plan's segment '{}' has no proper tasks", s.symbol);
+    }
+  }
   return {};
 }
 
@@ -72,11 +79,25 @@ class Binder {
       ScheduleDevice s{p_.plan.devices[d].name, info.sharesHostMemory(), info.blocking(), -1};
       if (used[d]) {
         TET_ASSIGN_OR_RETURN(s.code, chooseCode(m_, info));
-        TET_ASSIGN_OR_RETURN(p_.modules[d], loadModule(*p_.devices[d], m_.code[s.code]));
+        s.own = ownCode(static_cast<int>(d), s.code);
+        TET_ASSIGN_OR_RETURN(p_.modules[d], s.own ? loadOwn(*p_.devices[d], *s.own)
+                                                  : loadModule(*p_.devices[d], m_.code[s.code]));
       }
       scheduled_.push_back(s);
     }
     return {};
+  }
+
+  // What the plan has for this device instead of the code that it would load.
+  const abi::PlanCode* ownCode(int device, int code) const {
+    for (const abi::PlanCode& own : p_.plan.code) {
+      if (own.device == device && own.code == code) return &own;
+    }
+    return nullptr;
+  }
+
+  Result<Module> loadOwn(Device& device, const abi::PlanCode& own) const {
+    return device.load(artifact().name(), m_.code[own.code].format, artifact().bytes(own.section));
   }
 
   // The driver's own form of the code where it was kept and is of this driver, else the code.
@@ -93,18 +114,19 @@ class Binder {
       kernels_.emplace_back();
       p_.symbols.emplace_back();
       if (step.kind != Step::Kind::Launch) continue;
-      const abi::KernelEntry& entry = m_.code[scheduled_[step.device].code].kernels[step.task];
-      TET_ASSIGN_OR_RETURN(kernels_.back(), p_.modules[step.device].find(entry.symbol));
+      const std::string& symbol = step.segment
+                                      ? step.segment->symbol
+                                      : m_.code[scheduled_[step.device].code].kernels[step.task].symbol;
+      TET_ASSIGN_OR_RETURN(kernels_.back(), p_.modules[step.device].find(symbol));
       const tet_kernel_info& info = kernels_.back().info();
-      const abi::TaskEntry& task = m_.tasks[step.task];
-      size_t buffers = task.inputs.size() + task.outputs.size();
-      if (info.units != entry.units || (info.buffer_count != UINT32_MAX && info.buffer_count != buffers)) {
+      const size_t buffers = step.inputs.size() + step.outputs.size();
+      if (info.units != step.units || (info.buffer_count != UINT32_MAX && info.buffer_count != buffers)) {
         return fail(StatusCode::kFailedPrecondition,
                     "{}: kernel '{}' has {} units and the manifest says {}, or their buffers differ; compile "
                     "it again",
-                    artifact().name(), entry.symbol, info.units, entry.units);
+                    artifact().name(), symbol, info.units, step.units);
       }
-      p_.symbols.back() = entry.symbol;
+      p_.symbols.back() = symbol;
     }
     return {};
   }
@@ -208,17 +230,15 @@ class Binder {
   Status bindSteps() {
     size_t arguments = 0;
     for (const Step& step : p_.schedule.steps) {
-      if (step.kind != Step::Kind::Launch) continue;
-      const abi::TaskEntry& task = m_.tasks[step.task];
-      arguments += task.inputs.size() + task.outputs.size();
+      arguments += step.inputs.size() + step.outputs.size();
     }
     p_.arguments.reserve(arguments);
     for (const Step& step : p_.schedule.steps) {
       first_argument_.push_back(p_.arguments.size());
       if (step.kind == Step::Kind::Launch) {
-        for (const auto* tensors : {&m_.tasks[step.task].inputs, &m_.tasks[step.task].outputs}) {
+        for (const auto* tensors : {&step.inputs, &step.outputs}) {
           for (int t : *tensors) {
-            TET_ASSIGN_OR_RETURN(tet_buffer * made, buffer(step.device, rootTensor(m_, t)));
+            TET_ASSIGN_OR_RETURN(tet_buffer * made, buffer(step.device, t));
             p_.arguments.push_back(made);
           }
         }
@@ -323,12 +343,11 @@ class Binder {
 
   void addLaunch(const Step& step, int number) {
     Lane& lane = *p_.lanes[lane_of_[step.device]];
-    const abi::TaskEntry& task = m_.tasks[step.task];
     tet_launch launch = {};
     launch.struct_size = sizeof launch;
     launch.kernel = kernels_[number].raw();
     launch.buffers = p_.arguments.data() + first_argument_[number];
-    launch.buffer_count = static_cast<uint32_t>(task.inputs.size() + task.outputs.size());
+    launch.buffer_count = static_cast<uint32_t>(step.inputs.size() + step.outputs.size());
     launch.begin = step.begin;
     launch.end = step.end;
     lane.launches.push_back(launch);
@@ -409,9 +428,9 @@ class Binder {
     if (step.kind != Step::Kind::Launch || p_.schedule.space[step.device] != 0) return;
     Device* device = p_.devices[step.device].get();
     tet_buffer** argument = p_.arguments.data() + first_argument_[number];
-    for (const auto* tensors : {&m_.tasks[step.task].inputs, &m_.tasks[step.task].outputs}) {
+    for (const auto* tensors : {&step.inputs, &step.outputs}) {
       for (int tensor : *tensors) {
-        if (rootTensor(m_, tensor) == root) useOf(device, *argument, port).arguments.push_back(argument);
+        if (tensor == root) useOf(device, *argument, port).arguments.push_back(argument);
         ++argument;
       }
     }

@@ -160,16 +160,15 @@ Status Program::Impl::launchHashed(const Lane& lane, const Instruction& i) {
   for (uint32_t l = i.first; l < i.first + i.count; ++l) {
     const tet_launch& launch = lane.launches[l];
     const Step& step = schedule.steps[lane.steps[l]];
-    const abi::TaskEntry& task = artifact->manifest().tasks[step.task];
     Hashes& out = hashes[lane.steps[l]];
     std::span<tet_buffer* const> buffers(launch.buffers, launch.buffer_count);
     TET_RETURN_IF_ERROR(queue.finish());
-    TET_ASSIGN_OR_RETURN(out.input, hashBuffers(i.device, buffers.first(task.inputs.size()), task.inputs));
+    TET_ASSIGN_OR_RETURN(out.input, hashBuffers(i.device, buffers.first(step.inputs.size()), step.inputs));
     TET_RETURN_IF_ERROR(queue.launch({&launch, 1}));
     TET_RETURN_IF_ERROR(queue.finish());
     if (step.begin != 0 || step.end != step.units) continue;
     TET_ASSIGN_OR_RETURN(out.output,
-                         hashBuffers(i.device, buffers.subspan(task.inputs.size()), task.outputs));
+                         hashBuffers(i.device, buffers.subspan(step.inputs.size()), step.outputs));
   }
   return {};
 }

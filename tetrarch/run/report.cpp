@@ -6,6 +6,33 @@
 #include "tetrarch/run/program_impl.h"
 
 namespace tetrarch::run {
+namespace {
+
+std::span<const abi::TaskEntry> tasksOf(const abi::Manifest& m, int first, const abi::SegmentEntry* segment) {
+  return std::span(m.tasks).subspan(first, segment ? segment->shares.size() : 1);
+}
+std::span<const abi::TaskEntry> tasksOf(const abi::Manifest& m, const Step& step) {
+  return tasksOf(m, step.task, step.segment);
+}
+
+// What a launch reads and writes at least once: of a segment what passes its border.
+double bytesOf(const abi::Manifest& m, const Step& step) {
+  if (!step.segment) return m.tasks[step.task].bytes;
+  double bytes = 0;
+  for (const auto* tensors : {&step.inputs, &step.outputs}) {
+    for (int tensor : *tensors) bytes += static_cast<double>(m.tensors[tensor].bytes);
+  }
+  return bytes;
+}
+
+std::string nameOf(const abi::Manifest& m, const StepReport& step) {
+  const auto tasks = tasksOf(m, step.task, step.segment);
+  return tasks.size() == 1 ? tasks.front().name
+                           : fmt::format("{} ... {}", tasks.front().name, tasks.back().name);
+}
+
+}  // namespace
+
 RunReport Program::Impl::report() const {
   const abi::Manifest& m = artifact->manifest();
   RunReport out;
@@ -20,16 +47,17 @@ RunReport Program::Impl::report() const {
     const Step& step = schedule.steps[s];
     StepReport row;
     row.kind = static_cast<StepReport::Kind>(step.kind);
+    row.segment = step.segment;
     row.task = step.task, row.tensor = step.tensor, row.device = step.device;
     row.begin = step.begin, row.end = step.end, row.units = step.units;
     row.bytes = step.bytes;
     row.kernel = symbols[s];
     if (step.kind == Step::Kind::Launch) {
-      const abi::TaskEntry& task = m.tasks[step.task];
       double share =
           step.units > 0 ? static_cast<double>(step.end - step.begin) / static_cast<double>(step.units) : 1;
-      row.bytes = static_cast<uint64_t>(task.bytes * share);
-      row.code_hash = task.hash;
+      row.bytes = static_cast<uint64_t>(bytesOf(m, step) * share);
+      for (const abi::TaskEntry& task : tasksOf(m, step))
+        row.code_hash += (row.code_hash.empty() ? "" : " ") + task.hash;
       if (!hashes.empty()) row.input_hash = hashes[s].input, row.output_hash = hashes[s].output;
       const tet_receipt& receipt = receipts[s];
       row.seconds = ran && receipts_on ? receipt.seconds : std::numeric_limits<double>::quiet_NaN();
@@ -65,7 +93,7 @@ void addToTrace(const RunReport& report, const abi::Manifest& m, const abi::Plan
     if (s.begin_ns == 0) continue;  // the device does not know when it began
     std::string_view source = abi::sourceName(s.source);
     if (s.kind == StepReport::Kind::Launch) {
-      trace.add(tracks[s.device], m.tasks[s.task].name, s.begin_ns, s.end_ns,
+      trace.add(tracks[s.device], nameOf(m, s), s.begin_ns, s.end_ns,
                 fmt::format(R"({{"units":"{}-{} of {}","bytes":{},"source":"{}"}})", s.begin, s.end, s.units,
                             s.bytes, source));
     } else {

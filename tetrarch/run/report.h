@@ -12,15 +12,16 @@ namespace tetrarch::run {
 
 struct StepReport {
   enum class Kind : uint8_t { Launch, CopyIn, CopyOut } kind = Kind::Launch;
-  int task = -1;                           // launches: index in the manifest
-  int tensor = -1;                         // copies: index in the manifest
-  int device = 0;                          // index in the plan
-  uint64_t begin = 0, end = 0, units = 0;  // launches: the range, and all units of the task
-  uint64_t bytes = 0;                      // launches: its share of what the task touches; copies: moved
-  double seconds = 0;                      // NaN when the device cannot say
-  int64_t begin_ns = 0, end_ns = 0;        // on the host's monotonic clock; of the device where it can say
+  int task = -1;                               // launches: index in the manifest, of the first one
+  const abi::SegmentEntry* segment = nullptr;  // launches: of these tasks together; the plan's
+  int tensor = -1;                             // copies: index in the manifest
+  int device = 0;                              // index in the plan
+  uint64_t begin = 0, end = 0, units = 0;      // launches: the range, and all units of the task
+  uint64_t bytes = 0;                          // launches: its share of what the task touches; copies: moved
+  double seconds = 0;                          // NaN when the device cannot say
+  int64_t begin_ns = 0, end_ns = 0;  // on the host's monotonic clock; of the device where it can say
   abi::Source source = abi::Source::Measured;
-  // The receipt, with the hash of the code that ran: task hash, and symbol in its blob.
+  // The receipt, with the hash of the code that ran: the tasks' hashes, and symbol in its blob.
   std::string kernel, code_hash;
   // XXH3-128 of the tensors read and written, in the task's order, when Program::setHashes is on. A share of
   // a divided task has no output_hash: the others' units may not be there yet.

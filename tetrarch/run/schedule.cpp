@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 namespace tetrarch::run {
 namespace {
@@ -38,8 +39,13 @@ class Scheduler {
 
   Result<Schedule> run() {
     assignSpaces();
-    for (size_t t = 0; t < m_.tasks.size(); ++t) {
-      if (Status s = task(static_cast<int>(t)); !s.ok()) {
+    findSegments();
+    for (size_t t = 0, next = 0; t < m_.tasks.size(); t = next) {
+      const auto segment = segments_.find(static_cast<int>(t));
+      next = t + (segment == segments_.end() ? 1 : segment->second.entry->shares.size());
+      if (segment != segments_.end()) {
+        launchSegment(segment->second);
+      } else if (Status s = task(static_cast<int>(t)); !s.ok()) {
         return propagate(s.withContext(fmt::format("task '{}'", m_.tasks[t].name)));
       }
     }
@@ -68,6 +74,43 @@ class Scheduler {
         for (Held& held : valid_[t]) held.here = true;
       }
     }
+  }
+
+  struct Fused {
+    const abi::SegmentEntry* entry;
+    int device;
+  };
+
+  // Those of devices that have the plan's own code.
+  void findSegments() {
+    for (size_t d = 0; d < devices_.size(); ++d) {
+      if (!devices_[d].own) continue;
+      for (const abi::SegmentEntry& segment : devices_[d].own->segments)
+        segments_[segment.first_task] = {&segment, static_cast<int>(d)};
+    }
+  }
+
+  void launchSegment(const Fused& segment) {
+    const int first = segment.entry->first_task;
+    abi::SegmentTensors tensors =
+        abi::segmentTensors(m_, first, static_cast<int>(segment.entry->shares.size()));
+    const int step = addLaunch({.device = segment.device,
+                                .task = first,
+                                .segment = segment.entry,
+                                .inputs = std::move(tensors.inputs),
+                                .outputs = tensors.outputs,
+                                .end = 1,
+                                .units = 1});
+    for (int output : tensors.outputs) valid_[output][out_.space[segment.device]] = {true, {step}};
+  }
+
+  // Behind what its inputs need.
+  int addLaunch(Step step) {
+    for (int input : step.inputs) {
+      const std::vector<int>& ready = bringTo(input, out_.space[step.device]);
+      step.after.insert(step.after.end(), ready.begin(), ready.end());
+    }
+    return add(std::move(step));
   }
 
   int add(Step step) {
@@ -167,17 +210,15 @@ class Scheduler {
 
   Result<int> launch(int t, const Share& share) {
     TET_ASSIGN_OR_RETURN(const KernelEntry* k, kernel(t, share.device));
-    Step step{.kind = Step::Kind::Launch,
-              .device = share.device,
-              .task = t,
-              .begin = share.begin,
-              .end = std::min(share.end, k->units),
-              .units = k->units};
-    for (int input : m_.tasks[t].inputs) {
-      const std::vector<int>& ready = bringTo(rootTensor(m_, input), out_.space[share.device]);
-      step.after.insert(step.after.end(), ready.begin(), ready.end());
-    }
-    return add(std::move(step));
+    std::vector<int> inputs;
+    for (int input : m_.tasks[t].inputs) inputs.push_back(rootTensor(m_, input));
+    return addLaunch({.device = share.device,
+                      .task = t,
+                      .inputs = std::move(inputs),
+                      .outputs = m_.tasks[t].outputs,
+                      .begin = share.begin,
+                      .end = std::min(share.end, k->units),
+                      .units = k->units});
   }
 
   // A task divided between memories: each device with its own copies its rows to the host, where all come
@@ -257,8 +298,8 @@ class Scheduler {
         used[space][step.tensor] = used[0][step.tensor] = true;
         continue;
       }
-      for (int input : m_.tasks[step.task].inputs) used[space][rootTensor(m_, input)] = true;
-      for (int output : m_.tasks[step.task].outputs) used[space][output] = true;
+      for (int input : step.inputs) used[space][input] = true;
+      for (int output : step.outputs) used[space][output] = true;
     }
     for (const auto* ports : {&m_.inputs, &m_.outputs}) {
       for (const abi::Port& port : *ports) used[0][rootTensor(m_, port.tensor)] = true;
@@ -280,6 +321,7 @@ class Scheduler {
   const PlanEntry& plan_;
   const std::vector<ScheduleDevice>& devices_;
   Schedule out_;
+  std::map<int, Fused> segments_;         // by first task
   std::vector<int> owner_;                // by space: its device, -1 for the host's
   std::vector<std::vector<Held>> valid_;  // by root tensor, by space
 };
@@ -321,8 +363,8 @@ Lifetimes::Lifetimes(const Manifest& m, const Schedule& schedule) {
     if (step.kind == Step::Kind::CopyIn) reads(0, step.tensor), writes(space, step.tensor);
     if (step.kind == Step::Kind::CopyOut) reads(space, step.tensor), writes(0, step.tensor);
     if (step.kind != Step::Kind::Launch) continue;
-    for (int input : m.tasks[step.task].inputs) reads(space, rootTensor(m, input));
-    for (int output : m.tasks[step.task].outputs) writes(space, output);
+    for (int input : step.inputs) reads(space, input);
+    for (int output : step.outputs) writes(space, output);
   }
 }
 

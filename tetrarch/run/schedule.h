@@ -18,19 +18,22 @@ namespace tetrarch::run {
 // What scheduling has to know of a device of the plan.
 struct ScheduleDevice {
   std::string name;
-  bool shares_host = true;  // works in the host's memory
-  bool blocking = true;     // a launch returns when it is done
-  int code = -1;            // entry of Manifest::code that it loaded; -1: it runs nothing
+  bool shares_host = true;             // works in the host's memory
+  bool blocking = true;                // a launch returns when it is done
+  int code = -1;                       // entry of Manifest::code that it loaded; -1: it runs nothing
+  const abi::PlanCode* own = nullptr;  // the plan's code for it, loaded in place of that
 };
 
 struct Step {
   enum class Kind : uint8_t { Launch, CopyIn, CopyOut } kind = Kind::Launch;
   int device = 0;
-  int task = -1;                           // launches
-  uint64_t begin = 0, end = 0, units = 0;  // launches: units, and all that the task has
-  int tensor = -1;                         // copies: a root tensor
-  uint64_t offset = 0, bytes = 0;          // copies: range of the tensor
-  std::vector<int> after;                  // earlier steps that must be done, those of its own queue included
+  int task = -1;                               // launches: the first one
+  const abi::SegmentEntry* segment = nullptr;  // launches: of these tasks together
+  std::vector<int> inputs, outputs;            // launches: root tensors, in the order of the kernel's buffers
+  uint64_t begin = 0, end = 0, units = 0;      // launches: units, and all that the task has
+  int tensor = -1;                             // copies: a root tensor
+  uint64_t offset = 0, bytes = 0;              // copies: range of the tensor
+  std::vector<int> after;  // earlier steps that must be done, those of its own queue included
 };
 
 struct Schedule {

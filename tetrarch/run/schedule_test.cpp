@@ -54,6 +54,23 @@ TEST(Schedule, OneDeviceNeedsNoCopies) {
   EXPECT_EQ(text(*makeSchedule(chain(3), placed({{{0}}, {{0}}, {{0}}}), {kHost})), "run0@0 run1@0 run2@0 ");
 }
 
+// Tasks 1 and 2 together, beside the code of each: where the device loads the plan's own code.
+TEST(Schedule, ASegmentIsOneLaunch) {
+  PlanEntry plan = placed({{{0}}, {{1}}, {{1}}, {{0}}});
+  plan.code = {{1, 1, 0, {{1, "segment", {0.5, 0.5}, {0, 0}}}}};
+  ScheduleDevice fused = kGpu;
+  fused.own = &plan.code[0];
+  const Schedule schedule = *makeSchedule(chain(4), plan, {kHost, fused});
+  EXPECT_EQ(text(schedule), "run0@0 in1@1 run1@1 out3@1 run3@0 ");
+  const Step& step = schedule.steps[2];
+  EXPECT_EQ(step.segment, plan.code[0].segments.data());
+  EXPECT_EQ(step.inputs, std::vector{1});
+  EXPECT_EQ(step.outputs, std::vector{3});
+  EXPECT_EQ(step.units, 1);
+  EXPECT_EQ(schedule.tensors[1], (std::vector{1, 3}));  // what is between them needs no memory
+  EXPECT_EQ(text(*makeSchedule(chain(4), plan, {kHost, kGpu})), "run0@0 in1@1 run1@1 run2@1 out3@1 run3@0 ");
+}
+
 TEST(Schedule, SharedMemoryNeedsNoCopies) {
   EXPECT_EQ(text(*makeSchedule(chain(3), placed({{{0}}, {{1}}, {{0}}}), {kHost, kShared})),
             "run0@0 run1@1 run2@0 ");

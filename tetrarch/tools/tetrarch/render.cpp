@@ -20,19 +20,44 @@ std::string deviceCell(const TaskReport& task) {
   return cell;
 }
 
-// The column of errors is there when the model was quantised.
+std::string percent(const Figure& figure) {
+  return std::isnan(figure.value) ? "-" : fmt::format("{:.2f}%", figure.value * 100);
+}
+
+// Of its first part that knows it.
+Figure utilisationOf(const TaskReport& task) {
+  for (const TaskPart& part : task.parts) {
+    if (!std::isnan(part.utilisation.value)) return part.utilisation;
+  }
+  return {};
+}
+
+// A column that is there when some task has it: of quantised models, of processors that know it.
+struct OptionalColumn {
+  const char* title;
+  std::string (*cell)(const TaskReport&);
+};
+constexpr OptionalColumn kOptionalColumns[] = {
+    {"multipliers (modelled)", [](const TaskReport& task) { return percent(utilisationOf(task)); }},
+    {"segment", [](const TaskReport& task) { return task.segment.empty() ? "-" : task.segment; }},
+    {"error (measured)", [](const TaskReport& task) { return percent(task.error); }},
+};
+
 std::string taskTable(const Report& report, const Style& style) {
-  const bool quantised =
-      std::ranges::any_of(report.tasks, [](const TaskReport& task) { return !std::isnan(task.error.value); });
   std::vector<std::string> header = {"task", "operation", "device", "time", "bytes", "source"};
-  if (quantised) header.emplace_back("error (measured)");
+  std::vector<const OptionalColumn*> columns;
+  for (const OptionalColumn& column : kOptionalColumns) {
+    if (std::ranges::any_of(report.tasks, [&](const TaskReport& task) { return column.cell(task) != "-"; })) {
+      header.emplace_back(column.title);
+      columns.push_back(&column);
+    }
+  }
   Table table(header);
   for (const TaskReport& task : report.tasks) {
     std::vector<std::string> row = {
         task.name,       task.root, deviceCell(task), formatTime(task.time), formatBytes(task.bytes),
         task.time.source};
-    if (quantised)
-      row.push_back(std::isnan(task.error.value) ? "-" : fmt::format("{:.2f}%", task.error.value * 100));
+    for (const OptionalColumn* column : columns) row.push_back(column->cell(task));
     table.add(std::move(row));
   }
   return table.render(style);

@@ -8,6 +8,8 @@ namespace {
 // Pieces of weights that are asked for before they are used, so that their latency is hidden.
 constexpr int64_t kWeightsAhead = 2;
 constexpr int64_t kNothing = -1;
+// From one line to the next, as a VOP can say it.
+constexpr int64_t kMaxPitch = 511;
 
 // Outputs y0 <= y < y1, x0 <= x < x1 of one plane, whose tensors begin at these addresses.
 struct Tile {
@@ -18,6 +20,11 @@ struct Tile {
   int64_t lines() const { return y1 - y0; }
   int64_t pixels() const { return x1 - x0; }
   int64_t rows() const { return lines() * pixels(); }
+};
+
+// Lines of rows on the chip.
+struct Place {
+  int64_t row = 0, pitch = 0;
 };
 
 // Inputs first … first + count - 1 along one axis, of which those from begin to end exist.
@@ -38,15 +45,15 @@ class Emitter {
   Emitter(const Config& config, const ContractionPlan& plan, StreamBuilder& builder)
       : config_(config), side_(config.side), plan_(plan), c_(plan.work), out_(builder), banks_(config) {}
 
-  Status emit(int64_t begin, int64_t end) {
-    TET_RETURN_IF_ERROR(allocate());
+  void emit(int64_t begin, int64_t end) {
+    allocate();
     begin_ = begin, end_ = end;
+    if (begin == 0) padOutput();
     for (int64_t t = begin; t < end; ++t) tile(t);
-    return {};
   }
 
  private:
-  Status allocate();
+  void allocate();
   Tile tileAt(int64_t index) const;
 
   // What is loaded.
@@ -64,26 +71,30 @@ class Emitter {
   void tile(int64_t index);
   void multiply(int64_t index, const Tile& tile, int64_t panel, int64_t sums);
   void finish(const Tile& tile, int64_t panel, int64_t sums);
-  int64_t round(const Tile& tile, int64_t panel, int64_t sums);
-  int64_t loadOther(const Tile& tile, int64_t panel);
+  Place outputPlace(const Tile& tile, int64_t panel);
+  Place otherPlace(const Tile& tile, int64_t panel);
+  Place round(const Tile& tile, int64_t panel, int64_t sums);
+  void apply(VectorOp op, const Tile& tile, const Place& a, const Place* b, const Place& d);
   int64_t computeProgram(const Tile& tile, int64_t panel, int64_t sums);
-  void store(const Tile& tile, int64_t panel, int64_t row);
+  void store(const Tile& tile, int64_t panel, const Place& from);
+  void padOutput();
 
   int64_t columnsOf(int64_t panel) const { return std::min(side_, c_.columns - panel * side_); }
   int64_t channelsOf(int64_t block) const { return std::min(side_, c_.channels - block * side_); }
+  // The row that the tile's first output reads with its first tap.
+  int64_t inputRow(int64_t index, const Tile& tile, int64_t block) const {
+    if (const auto& chip = c_.chip.input)
+      return chip->at(block, tile.y0 * c_.h.stride - c_.h.low, tile.x0 * c_.w.stride - c_.w.low);
+    return inputSlot(index) + block * plan_.blockRows();
+  }
   int64_t inputSlot(int64_t tile) const {
-    return inputs_ + (tile - begin_) % plan_.input_slots * plan_.inputRows();
+    return plan_.areas.inputs + (tile - begin_) % plan_.input_slots * plan_.inputRows();
   }
   int64_t weightSlot(int64_t piece) const {
-    return weights_ + piece % plan_.weight_slots * plan_.piece_blocks * c_.taps() * side_;
+    return plan_.areas.weights + piece % plan_.weight_slots * plan_.piece_blocks * c_.taps() * side_;
   }
   int64_t rowBytes() const { return side_ * c_.element; }
   int64_t piecesOfTile() const { return plan_.panels * plan_.pieces; }
-
-  bool makesBytes() const {
-    return c_.epilogue.kind == Epilogue::Kind::Requantize ||
-           c_.epilogue.kind == Epilogue::Kind::RequantizeAdd;
-  }
 
   const Config config_;
   const int64_t side_;
@@ -93,7 +104,7 @@ class Emitter {
   Banks banks_;
 
   int64_t begin_ = 0, end_ = 0;
-  int64_t inputs_ = 0, weights_ = 0, parameters_ = 0, table_ = 0, lines_ = 0;  // first rows
+  int64_t parameters_ = 0;  // first row
   Ring outputs_, others_, bytes_, sums_, line_ring_;
   bool all_parameters_ = true;  // lie in the accumulator memory at once
 
@@ -109,42 +120,24 @@ class Emitter {
 
 // ---- places -----------------------------------------------------------------------------------------------
 
-// The same banks as planContraction() counted.
-Status Emitter::allocate() {
-  const int64_t tile = plan_.lines * plan_.pixels;
-  const Epilogue& e = c_.epilogue;
-  bool fits = true;
-  const auto take = [&](int64_t rows) {
-    const auto row = banks_.scratchpad(rows);
-    fits = fits && row.has_value();
-    return row.value_or(0);
-  };
-  inputs_ = take(plan_.input_slots * plan_.inputRows());
-  if (makesBytes()) outputs_ = Ring(take(kTileSlots * tile), tile, kTileSlots);
-  if (e.kind == Epilogue::Kind::RequantizeAdd) others_ = Ring(take(kTileSlots * tile), tile, kTileSlots);
-  if (e.table) {
-    table_ = take(config_.tableRows() + 2 * tile);
-    bytes_ = Ring(table_ + config_.tableRows(), tile, 2);
-  }
-  if (plan_.pads_lines) {
-    const int64_t half = banks_.scratchpadBankRows() / 2;
-    lines_ = take(2 * half + 1);
-    line_ring_ = Ring(lines_ + 1, half, 2);
-  }
-  const int64_t program = plan_.program ? take(plan_.program->scratchpadRows()) : 0;
-  weights_ = take(plan_.weight_slots * plan_.piece_blocks * c_.taps() * side_);
-  if (!fits) return internalError("a contraction's plan does not fit into the scratchpad");
+void Emitter::allocate() {
+  const ContractionAreas& a = plan_.areas;
+  const int64_t tile = plan_.lines * plan_.tilePitch(plan_.pixels);
+  outputs_ = Ring(a.outputs, tile, kTileSlots);
+  others_ = Ring(a.others, tile, kTileSlots);
+  bytes_ = Ring(a.bytes, tile, 2);
+  line_ring_ = Ring(a.lines + 1, banks_.scratchpadBankRows() / 2, 2);
   in_slot_.assign(plan_.weight_slots, kNothing);
   const int64_t bank = banks_.accumulatorBankRows();
   sums_ = Ring(accAddress(0), bank, kAccBanks - (plan_.program ? kProgramBanks : 1));
   parameters_ = bank * (kAccBanks - 1);
   all_parameters_ = 2 * plan_.panels <= bank;
-  if (plan_.program) {
-    program_plan_ = relocated(*plan_.program, program);
-    program_.emplace(config_, program_plan_,
-                     VectorAddresses{.operands = e.operands, .results = {}, .constants = e.constants}, out_);
-  }
-  return {};
+  if (!plan_.program) return;
+  program_plan_ = relocated(*plan_.program, a.program);
+  program_.emplace(
+      config_, program_plan_,
+      VectorAddresses{.operands = c_.epilogue.operands, .results = {}, .constants = c_.epilogue.constants},
+      out_);
 }
 
 Tile Emitter::tileAt(int64_t index) const {
@@ -175,6 +168,7 @@ Tile Emitter::tileAt(int64_t index) const {
 
 // Loads what is not there yet, up to that block of that tile.
 void Emitter::inputsUpTo(int64_t tile, int64_t block) {
+  if (c_.chip.input) return;
   const int64_t end = (tile - begin_) * plan_.blocks + block + 1;
   for (; inputs_loaded_ < end; ++inputs_loaded_) {
     const int64_t index = begin_ + inputs_loaded_ / plan_.blocks;
@@ -217,7 +211,7 @@ void Emitter::padLines(const Tile& tile, int64_t end) {
   if (padded_plane_ != tile.plane) {
     padded_plane_ = tile.plane;
     padded_ = windowOf(c_.h, tile.y0, tile.y1).begin;
-    out_.fill(lines_, rowBytes(), c_.padding, {});
+    out_.fill(plan_.areas.lines, rowBytes(), c_.padding, {});
   }
   const int64_t row_bytes = rowBytes(), pixel = s.channels * s.element;
   const int64_t whole = s.w.in * pixel / row_bytes, tail = s.w.in * pixel % row_bytes;
@@ -248,7 +242,7 @@ void Emitter::padSides(const Tile& tile, int64_t first, int64_t count) {
   const auto pad = [&](int64_t from, int64_t to) {
     for (; from < to; from += rowBytes()) {
       const Loop loops[] = {{count, 0, c_.input_h}};
-      out_.store(lines_, std::min(rowBytes(), to - from), begin + from, loops);
+      out_.store(plan_.areas.lines, std::min(rowBytes(), to - from), begin + from, loops);
     }
   };
   const int64_t pixel = s.channels * s.element;
@@ -310,8 +304,8 @@ void Emitter::setScalars() {
                   .hi = e.high});
   if (!e.table) return;
   const Loop loops[] = {{config_.tableRows(), 1, config_.spRowBytes()}};
-  out_.load(table_, config_.spRowBytes(), *e.table, loops);
-  out_.add(Table{.addr = table_});
+  out_.load(plan_.areas.table, config_.spRowBytes(), *e.table, loops);
+  out_.add(Table{.addr = plan_.areas.table});
 }
 
 // ---- computation ------------------------------------------------------------------------------------------
@@ -342,10 +336,9 @@ void Emitter::multiply(int64_t index, const Tile& tile, int64_t panel, int64_t s
       if (share > 0) inputsUpTo(index + 1, share - 1);
     }
     const int64_t weights = weightSlot(piece) + block % plan_.piece_blocks * c_.taps() * side_;
-    const int64_t input = inputSlot(index) + block * plan_.blockRows();
+    const int64_t input = inputRow(index, tile, block), line = plan_.inputPitch();
     for (int64_t y = 0; y < c_.h.taps; ++y) {
       for (int64_t x = 0; x < c_.w.taps; ++x) {
-        const int64_t line = plan_.inputPixels();
         out_.add(Matmul{.accumulate = block + y + x > 0,
                         .w_addr = weights + (y * c_.w.taps + x) * side_,
                         .a_addr = input + y * c_.h.dilation * line + x * c_.w.dilation,
@@ -361,9 +354,10 @@ void Emitter::multiply(int64_t index, const Tile& tile, int64_t panel, int64_t s
 }
 
 void Emitter::finish(const Tile& tile, int64_t panel, int64_t sums) {
-  if (program_) return store(tile, panel, computeProgram(tile, panel, sums));
+  if (program_) return store(tile, panel, {computeProgram(tile, panel, sums), tile.pixels()});
   loadParameters(tile);
-  store(tile, panel, makesBytes() ? round(tile, panel, sums) : sums);
+  const Place made = c_.epilogue.makesBytes() ? round(tile, panel, sums) : Place{sums, tile.pixels()};
+  if (c_.chip.stores) store(tile, panel, made);
 }
 
 int64_t Emitter::computeProgram(const Tile& tile, int64_t panel, int64_t sums) {
@@ -380,8 +374,25 @@ int64_t Emitter::computeProgram(const Tile& tile, int64_t panel, int64_t sums) {
       });
 }
 
-// The row of the tile's bytes.
-int64_t Emitter::round(const Tile& tile, int64_t panel, int64_t sums) {
+// Where a tile's bytes are, and the rows from one of its lines to the next.
+Place Emitter::outputPlace(const Tile& tile, int64_t panel) {
+  if (const auto& chip = c_.chip.output) return {chip->at(panel, tile.y0, tile.x0), chip->pitch()};
+  return {outputs_.next(), plan_.tilePitch(tile.pixels())};
+}
+
+Place Emitter::otherPlace(const Tile& tile, int64_t panel) {
+  if (const auto& chip = c_.chip.other) return {chip->at(panel, tile.y0, tile.x0), chip->pitch()};
+  const Place place{others_.next(), plan_.tilePitch(tile.pixels())};
+  const Loop loops[] = {{tile.pixels(), 1, c_.output_w}, {tile.lines(), place.pitch, c_.output_h}};
+  out_.load(place.row, columnsOf(panel),
+            tile.output - c_.output + c_.epilogue.other + tile.y0 * c_.output_h + tile.x0 * c_.output_w +
+                panel * side_,
+            loops);
+  return place;
+}
+
+// The tile's bytes.
+Place Emitter::round(const Tile& tile, int64_t panel, int64_t sums) {
   const bool adds = c_.epilogue.kind == Epilogue::Kind::RequantizeAdd,
              looks_up = c_.epilogue.table.has_value();
   const int64_t bank = banks_.accumulatorBankRows();
@@ -391,49 +402,63 @@ int64_t Emitter::round(const Tile& tile, int64_t panel, int64_t sums) {
     out_.load(accAddress(row), config_.accRowBytes(), tile.parameters + 2 * panel * config_.accRowBytes(),
               loops);
   }
-  const int64_t other = adds ? loadOther(tile, panel) : 0;
-  const int64_t output = outputs_.next(), rounded = looks_up ? bytes_.next() : output;
+  const Place other = adds ? otherPlace(tile, panel) : Place{};
+  const Place output = outputPlace(tile, panel);
+  const Place rounded = looks_up ? Place{bytes_.next(), output.pitch} : output;
   out_.add(Vparam{.rows = 1, .p_addr = row});
-  out_.add(Vop{.op = static_cast<int64_t>(adds ? VectorOp::REQUANT_ADD : VectorOp::REQUANT),
-               .a = sums,
-               .b = other,
-               .n0 = tile.rows(),
-               .n1 = 1,
-               .s0 = 1,
-               .d = rounded});
-  if (looks_up) {
-    out_.add(Vop{.op = static_cast<int64_t>(VectorOp::LUT),
-                 .a = rounded,
-                 .n0 = tile.rows(),
-                 .n1 = 1,
-                 .s0 = 1,
-                 .d = output});
-  }
+  apply(adds ? VectorOp::REQUANT_ADD : VectorOp::REQUANT, tile, {sums, tile.pixels()},
+        adds ? &other : nullptr, rounded);
+  if (looks_up) apply(VectorOp::LUT, tile, rounded, nullptr, output);
   return output;
 }
 
-int64_t Emitter::loadOther(const Tile& tile, int64_t panel) {
-  const int64_t row = others_.next();
-  const Loop loops[] = {{tile.pixels(), 1, c_.output_w}, {tile.lines(), tile.pixels(), c_.output_h}};
-  out_.load(row, columnsOf(panel),
-            tile.output - c_.output + c_.epilogue.other + tile.y0 * c_.output_h + tile.x0 * c_.output_w +
-                panel * side_,
-            loops);
-  return row;
+// One op over the lines of a tile: together where one instruction can say where they are.
+void Emitter::apply(VectorOp op, const Tile& tile, const Place& a, const Place* b, const Place& d) {
+  const bool dense = a.pitch == tile.pixels() && d.pitch == a.pitch && (!b || b->pitch == a.pitch);
+  const bool together = dense || tile.lines() == 1 || ((!b || b->pitch == d.pitch) && d.pitch <= kMaxPitch);
+  const int64_t steps = together ? 1 : tile.lines();
+  const int64_t lines = dense || !together ? 1 : tile.lines();
+  for (int64_t step = 0; step < steps; ++step) {
+    out_.add(Vop{.op = static_cast<int64_t>(op),
+                 .pitch = lines > 1 ? d.pitch : 0,
+                 .a = a.row + step * a.pitch,
+                 .b = b ? b->row + step * b->pitch : 0,
+                 .n0 = dense ? tile.rows() : tile.pixels(),
+                 .n1 = lines,
+                 .s0 = 1,
+                 .s1 = lines > 1 ? a.pitch : 0,
+                 .d = d.row + step * d.pitch});
+  }
 }
 
-void Emitter::store(const Tile& tile, int64_t panel, int64_t row) {
+void Emitter::store(const Tile& tile, int64_t panel, const Place& from) {
   const int64_t element = c_.outputElementBytes();
-  const Loop loops[] = {{tile.pixels(), 1, c_.output_w}, {tile.lines(), tile.pixels(), c_.output_h}};
-  out_.store(row, columnsOf(panel) * element,
+  const Loop loops[] = {{tile.pixels(), 1, c_.output_w}, {tile.lines(), from.pitch, c_.output_h}};
+  out_.store(from.row, columnsOf(panel) * element,
              tile.output + tile.y0 * c_.output_h + tile.x0 * c_.output_w + panel * side_ * element, loops);
+}
+
+// The padding that readers of an output on the chip find around it.
+void Emitter::padOutput() {
+  const auto& chip = c_.chip.output;
+  if (!chip) return;
+  const auto fill = [&](int64_t line, int64_t lines, int64_t pixel, int64_t pixels) {
+    if (lines <= 0 || pixels <= 0) return;
+    const Loop loops[] = {
+        {pixels, 1, 0}, {lines, chip->pitch(), 0}, {chip->blocks(side_), chip->blockRows(), 0}};
+    out_.fill(chip->at(0, line, pixel), side_, chip->padding, loops);
+  };
+  fill(-chip->above, chip->above, -chip->left, chip->pitch());
+  fill(chip->lines, chip->below, -chip->left, chip->pitch());
+  fill(0, chip->lines, -chip->left, chip->left);
+  fill(0, chip->lines, chip->pixels, chip->right);
 }
 
 }  // namespace
 
-Status emitContraction(const Config& config, const ContractionPlan& plan, int64_t begin, int64_t end,
-                       StreamBuilder& builder) {
-  return Emitter(config, plan, builder).emit(begin, end);
+void emitContraction(const Config& config, const ContractionPlan& plan, int64_t begin, int64_t end,
+                     StreamBuilder& builder) {
+  Emitter(config, plan, builder).emit(begin, end);
 }
 
 }  // namespace tetrarch::npu

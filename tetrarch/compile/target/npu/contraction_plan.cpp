@@ -63,36 +63,49 @@ void chooseTile(const Config& config, ContractionPlan& plan) {
   const Contraction& c = plan.work;
   const int64_t most = config.acc_rows / kAccBanks;
   plan.pixels = ceilDiv(c.w.out, ceilDiv(c.w.out, std::min(most, kMaxPixels)));
-  while (plan.inputPixels() * c.h.stride > kMaxLineStride && plan.pixels > 1)
+  while (plan.inputPitch() * c.h.stride > kMaxLineStride && plan.pixels > 1)
     plan.pixels = ceilDiv(plan.pixels, 2);
   const int64_t lines = plan.pixels == c.w.out ? std::clamp<int64_t>(most / plan.pixels, 1, kMaxLines) : 1;
   plan.lines = ceilDiv(c.h.out, ceilDiv(c.h.out, lines));
 }
 
-// Rows of the scratchpad left for weights, or less than 0.
-int64_t roomForWeights(const Config& config, const ContractionPlan& plan) {
-  Banks banks(config);
+// Gives away the scratchpad; nothing when it is too small. What is on the chip anyway needs no place.
+std::optional<ContractionAreas> areasOf(const Config& config, const ContractionPlan& plan) {
+  Banks banks(config, plan.work.chip.sp_rows);
   const Epilogue& e = plan.work.epilogue;
-  const int64_t tile = plan.lines * plan.pixels;
+  const ChipTensors& chip = plan.work.chip;
+  const int64_t tile = plan.lines * plan.tilePitch(plan.pixels);
+  ContractionAreas areas;
   bool fits = true;
-  const auto take = [&](int64_t rows) { fits = fits && banks.scratchpad(rows).has_value(); };
-  take(plan.input_slots * plan.inputRows());
-  const bool makes_bytes = e.kind == Epilogue::Kind::Requantize || e.kind == Epilogue::Kind::RequantizeAdd;
-  if (makes_bytes) take(kTileSlots * tile);
-  if (plan.program) take(plan.program->scratchpadRows());
-  if (e.kind == Epilogue::Kind::RequantizeAdd) take(kTileSlots * tile);
-  if (e.table) take(std::max(config.tableRows(), int64_t{1}) + 2 * tile);
-  if (plan.pads_lines) take(banks.scratchpadBankRows() + 1);
-  return fits ? banks.freeScratchpadRows() : -1;
+  const auto take = [&](int64_t& area, int64_t rows) {
+    const auto row = banks.scratchpad(rows);
+    fits = fits && row.has_value();
+    area = row.value_or(0);
+  };
+  take(areas.inputs, plan.input_slots * plan.inputRows());
+  if (e.makesBytes() && !chip.output) take(areas.outputs, kTileSlots * tile);
+  if (e.kind == Epilogue::Kind::RequantizeAdd && !chip.other) take(areas.others, kTileSlots * tile);
+  if (e.table) {
+    take(areas.table, config.tableRows() + 2 * tile);
+    areas.bytes = areas.table + config.tableRows();
+  }
+  if (plan.pads_lines) take(areas.lines, banks.scratchpadBankRows() + 1);
+  if (plan.program) take(areas.program, plan.program->scratchpadRows());
+  areas.weight_rows = banks.freeScratchpadRows();
+  take(areas.weights, 0);
+  return fits ? std::optional(areas) : std::nullopt;
 }
 
 // Whether the rest of the plan fits, with weights in as many slots as there is room for.
 bool chooseWeights(const Config& config, ContractionPlan& plan) {
+  const auto areas = areasOf(config, plan);
+  if (!areas) return false;
+  plan.areas = *areas;
   const int64_t block_rows = plan.work.taps() * config.side;
   plan.piece_blocks = std::clamp<int64_t>(kPieceRows / block_rows, 1, plan.blocks);
   plan.pieces = ceilDiv(plan.blocks, plan.piece_blocks);
   const int64_t piece_rows = plan.piece_blocks * block_rows;
-  plan.weight_slots = std::min(roomForWeights(config, plan) / piece_rows, plan.pieces * plan.panels);
+  plan.weight_slots = std::min(areas->weight_rows / piece_rows, plan.pieces * plan.panels);
   return plan.weight_slots >= std::min<int64_t>(2, plan.pieces * plan.panels);
 }
 
@@ -141,7 +154,7 @@ int64_t Contraction::outerCount() const {
 }
 
 int64_t Contraction::multiplications() const {
-  return outerCount() * h.out * w.out * columns * channels * taps();
+  return outerCount() * h.out * w.out * columns * channels * taps() / joined;
 }
 
 int64_t ContractionPlan::workspaceBytes() const {
@@ -150,18 +163,21 @@ int64_t ContractionPlan::workspaceBytes() const {
 
 Result<ContractionPlan> planContraction(const Config& config, const Contraction& contraction) {
   ContractionPlan plan{.work = contraction, .source = contraction};
-  foldStride(plan.work.w, plan.work.input_w);
-  foldStride(plan.work.h, plan.work.input_h);
-  seeTapsAsChannels(config, plan);
+  const bool on_chip = contraction.chip.input.has_value();
+  if (!on_chip) {
+    foldStride(plan.work.w, plan.work.input_w);
+    foldStride(plan.work.h, plan.work.input_h);
+    seeTapsAsChannels(config, plan);
+  }
   plan.blocks = ceilDiv(plan.work.channels, config.side);
   plan.panels = ceilDiv(plan.work.columns, config.side);
   chooseTile(config, plan);
   while (true) {
     TET_RETURN_IF_ERROR(planProgram(config, plan));
-    plan.input_slots = plan.tiles() > 1 ? 2 : 1;
+    plan.input_slots = on_chip ? 0 : plan.tiles() > 1 ? 2 : 1;
     const bool has_program = contraction.epilogue.kind != Epilogue::Kind::Program || plan.program;
     if (has_program && plan.work.w.stride <= kMaxPixelStride &&
-        plan.inputPixels() * plan.work.h.stride <= kMaxLineStride && chooseWeights(config, plan)) {
+        plan.inputPitch() * plan.work.h.stride <= kMaxLineStride && chooseWeights(config, plan)) {
       return plan;
     }
     if (plan.lines * plan.pixels == 1) break;

@@ -1,14 +1,17 @@
 // The code generator "npu": tasks read as what the units of the processor do, written as streams that wait
 // for each other by tokens, packed into a blob of format "npu".
 #include <charconv>
+#include <numeric>
 
 #include "tetrarch/compile/target/npu/npu_task.h"
+#include "tetrarch/compile/target/npu/segment.h"
 #include "tetrarch/devices/npu/timing.h"
 
 namespace tetrarch::compile {
 namespace {
 
 using npu::Config;
+using npu::DramMap;
 using npu::ProgramEntry;
 using npu::StreamBuilder;
 using npu::TaskEmitter;
@@ -20,7 +23,7 @@ constexpr double kClockHz = 250e6;
 
 // What a task becomes.
 struct TaskProgram {
-  TaskMemory memory;
+  DramMap memory;
   std::unique_ptr<TaskEmitter> emitter;
 };
 
@@ -44,12 +47,30 @@ class NpuGenerator : public CodeGenerator {
     Estimate estimate;
     auto program = read(task);
     if (!program) return estimate;
-    int64_t cycles = 0;
-    if (auto streams = writeStreams(*program->emitter)) {
-      for (const auto& words : *streams) cycles += npu::simulateTiming(config_, words).cycles;
-    }
-    estimate.seconds = static_cast<double>(cycles) / clock_hz_;
+    auto streams = writeStreams(*program->emitter);
+    if (streams) estimate.seconds = static_cast<double>(cyclesOf(*streams)) / clock_hz_;
     return estimate;
+  }
+
+  bool fusesSegments() const override { return true; }
+  Result<SegmentCode> addSegments(std::span<const std::byte> blob,
+                                  std::span<const Segment> segments) const override {
+    npu::Program program = emptyProgram();
+    if (!blob.empty()) {
+      TET_ASSIGN_OR_RETURN(program, npu::readProgram(blob));
+    }
+    SegmentCode code;
+    for (const Segment& segment : segments) {
+      auto made = npu::compileSegment(segment, config_);
+      if (!made) return propagate(made.error().withContext(segment.name));
+      ProgramEntry entry{.symbol = segment.name};
+      made->memory.describe(entry, program);
+      entry.streams.push_back(std::move(made->words));
+      program.entries.push_back(std::move(entry));
+      code.kernels.push_back(kernelOf(*made));
+    }
+    code.bytes = npu::writeProgram(program);
+    return code;
   }
 
   Result<std::vector<CodeBlob>> compile(std::span<const Task> tasks,
@@ -57,8 +78,7 @@ class NpuGenerator : public CodeGenerator {
     std::vector<CodeBlob> blobs;
     if (tasks.empty()) return blobs;
     CodeBlob blob{.format = TET_NPU_FORMAT, .features = features()};
-    npu::Program program{
-        .side = config_.side, .kind = config_.kind, .sp_rows = config_.sp_rows, .acc_rows = config_.acc_rows};
+    npu::Program program = emptyProgram();
     for (const Task& task : tasks) {
       if (Status added = add(task, program, blob); !added.ok())
         return propagate(added.withContext(task.name));
@@ -71,13 +91,12 @@ class NpuGenerator : public CodeGenerator {
 
  private:
   Result<TaskProgram> read(const Task& task) const {
-    TET_ASSIGN_OR_RETURN(TaskMemory memory, TaskMemory::make(task));
-    TET_ASSIGN_OR_RETURN(auto emitter, npu::readTask(task, config_, memory));
-    if (memory.end() > uint64_t{1} << 32) {
-      return propagate(
-          unimplemented("with its constants it needs {} bytes of the NPU's memory", memory.end()));
-    }
-    return TaskProgram{std::move(memory), std::move(emitter)};
+    TaskProgram program;
+    TaskMemory memory = TaskMemory::ofBuffers(task, program.memory);
+    TET_RETURN_IF_ERROR(program.memory.check());
+    TET_ASSIGN_OR_RETURN(program.emitter, npu::readTask(task, config_, memory));
+    TET_RETURN_IF_ERROR(program.memory.check());
+    return program;
   }
 
   Result<std::vector<std::vector<npu::Word>>> writeStreams(const TaskEmitter& emitter) const {
@@ -93,6 +112,33 @@ class NpuGenerator : public CodeGenerator {
     return streams;
   }
 
+  npu::Program emptyProgram() const {
+    return {
+        .side = config_.side, .kind = config_.kind, .sp_rows = config_.sp_rows, .acc_rows = config_.acc_rows};
+  }
+
+  int64_t cyclesOf(std::span<const std::vector<npu::Word>> streams) const {
+    int64_t cycles = 0;
+    for (const auto& words : streams) cycles += npu::simulateTiming(config_, words).cycles;
+    return cycles;
+  }
+
+  // Nothing of a task that multiplies nothing on the array.
+  std::optional<double> utilisation(int64_t multiplications, int64_t cycles) const {
+    if (multiplications == 0 || cycles == 0) return std::nullopt;
+    return static_cast<double>(multiplications) / static_cast<double>(cycles * config_.side * config_.side);
+  }
+
+  SegmentKernel kernelOf(const npu::SegmentProgram& made) const {
+    SegmentKernel kernel;
+    const auto all = static_cast<double>(std::reduce(made.cycles.begin(), made.cycles.end()));
+    for (size_t i = 0; i < made.cycles.size(); ++i) {
+      kernel.shares.push_back(static_cast<double>(made.cycles[i]) / std::max(1.0, all));
+      kernel.utilisation.push_back(utilisation(made.multiplications[i], made.cycles[i]).value_or(0));
+    }
+    return kernel;
+  }
+
   Status add(const Task& task, npu::Program& program, CodeBlob& blob) const {
     TET_ASSIGN_OR_RETURN(const TaskProgram made, read(task));
     const TaskUnits units = made.emitter->units();
@@ -102,12 +148,14 @@ class NpuGenerator : public CodeGenerator {
     made.memory.describe(entry, program);
     TET_ASSIGN_OR_RETURN(entry.streams, writeStreams(*made.emitter));
     // The device itself owns the workspace: no buffer is passed for it.
-    blob.entries.push_back({.symbol = entry.symbol,
-                            .units = units.units,
-                            .granularity = units.granularity,
-                            .workspace_bytes = static_cast<int64_t>(entry.workspace_bytes),
-                            .rows = units.rows,
-                            .row_tile = units.row_tile});
+    blob.entries.push_back(
+        {.symbol = entry.symbol,
+         .units = units.units,
+         .granularity = units.granularity,
+         .workspace_bytes = static_cast<int64_t>(entry.workspace_bytes),
+         .rows = units.rows,
+         .row_tile = units.row_tile,
+         .utilisation = utilisation(made.emitter->multiplications(), cyclesOf(entry.streams))});
     program.entries.push_back(std::move(entry));
     return {};
   }

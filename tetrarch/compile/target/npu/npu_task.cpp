@@ -11,11 +11,6 @@ constexpr uint64_t kAlignment = 64, kAddressable = uint64_t{1} << 32;
 
 uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-uint64_t bytesOf(mlir::Value value) {
-  const auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
-  return static_cast<uint64_t>(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
-}
-
 // The first tensor whose elements no instruction of this kind reads or writes; null when there is none.
 mlir::Type foreignType(mlir::Block& block, Kind kind) {
   std::vector<mlir::Value> tensors(block.getArguments().begin(), block.getArguments().end());
@@ -37,55 +32,75 @@ std::string nameOf(mlir::Type type) {
 
 }  // namespace
 
-Result<TaskMemory> TaskMemory::make(const compile::Task& task) {
-  TaskMemory memory;
-  const auto addBuffer = [&](mlir::Value value, bool writable) {
-    memory.add({.kind = TET_NPU_BUFFER,
-                .buffer = static_cast<uint32_t>(memory.buffers_++),
-                .bytes = bytesOf(value),
-                .writable = writable});
-  };
-  for (mlir::Value argument : task.block->getArguments()) addBuffer(argument, false);
-  memory.operands_ = memory.buffers_;
-  for (mlir::Value result : task.block->getTerminator()->getOperands()) addBuffer(result, true);
-  if (memory.next_ > kAddressable) {
-    return unimplemented("its tensors have {} bytes and the NPU addresses {}", memory.next_, kAddressable);
-  }
-  return memory;
+uint64_t bytesOf(mlir::Value value) {
+  const auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
+  return static_cast<uint64_t>(type.getNumElements()) * ((type.getElementTypeBitWidth() + 7) / 8);
 }
 
-void TaskMemory::add(ProgramPiece piece) {
-  piece.address = next_;
-  next_ += aligned(piece.bytes);
+int64_t DramMap::reserve(uint64_t bytes) {
+  const uint64_t address = next_;
+  next_ += aligned(bytes);
+  return static_cast<int64_t>(address);
+}
+
+int64_t DramMap::add(ProgramPiece piece) {
+  piece.address = static_cast<uint64_t>(reserve(piece.bytes));
   pieces_.push_back(piece);
+  return static_cast<int64_t>(piece.address);
 }
 
-int64_t TaskMemory::addConstant(std::span<const std::byte> bytes) {
+int64_t DramMap::addBuffer(uint64_t bytes, bool writable) {
+  return add({.kind = TET_NPU_BUFFER, .buffer = buffers_++, .bytes = bytes, .writable = writable});
+}
+
+int64_t DramMap::addConstant(std::span<const std::byte> bytes) {
   const uint64_t offset = aligned(constants_.size());
   constants_.resize(offset);
   constants_.insert(constants_.end(), bytes.begin(), bytes.end());
-  add({.kind = TET_NPU_CONSTANTS, .bytes = bytes.size(), .offset = offset});
-  return static_cast<int64_t>(pieces_.back().address);
+  return add({.kind = TET_NPU_CONSTANTS, .bytes = bytes.size(), .offset = offset});
 }
 
-int64_t TaskMemory::addWorkspace(int64_t bytes) {
+int64_t DramMap::addWorkspace(uint64_t bytes) {
+  const int64_t address = reserve(bytes);
+  addWorkspaceAt(address, bytes);
+  return address;
+}
+
+void DramMap::addWorkspaceAt(int64_t address, uint64_t bytes) {
   const uint64_t offset = aligned(workspace_bytes_);
-  workspace_bytes_ = offset + static_cast<uint64_t>(bytes);
-  add({.kind = TET_NPU_WORKSPACE, .bytes = static_cast<uint64_t>(bytes), .offset = offset, .writable = true});
-  return static_cast<int64_t>(pieces_.back().address);
+  workspace_bytes_ = offset + bytes;
+  pieces_.push_back({.kind = TET_NPU_WORKSPACE,
+                     .address = static_cast<uint64_t>(address),
+                     .bytes = bytes,
+                     .offset = offset,
+                     .writable = true});
 }
 
-void TaskMemory::describe(ProgramEntry& entry, Program& program) const {
+Status DramMap::check() const {
+  if (next_ <= kAddressable) return {};
+  return unimplemented("its tensors have {} bytes and the NPU addresses {}", next_, kAddressable);
+}
+
+void DramMap::describe(ProgramEntry& entry, Program& program) const {
   program.constants.resize(aligned(program.constants.size()));
   const uint64_t base = program.constants.size();
   program.constants.insert(program.constants.end(), constants_.begin(), constants_.end());
-  entry.buffer_count = static_cast<uint32_t>(buffers_);
+  entry.buffer_count = buffers_;
   entry.workspace_bytes = workspace_bytes_;
   for (ProgramPiece piece : pieces_) {
     if (piece.bytes == 0) continue;
     if (piece.kind == TET_NPU_CONSTANTS) piece.offset += base;
     entry.pieces.push_back(piece);
   }
+}
+
+TaskMemory TaskMemory::ofBuffers(const compile::Task& task, DramMap& map) {
+  std::vector<int64_t> operands, results;
+  for (mlir::Value argument : task.block->getArguments())
+    operands.push_back(map.addBuffer(bytesOf(argument), false));
+  for (mlir::Value result : task.block->getTerminator()->getOperands())
+    results.push_back(map.addBuffer(bytesOf(result), true));
+  return TaskMemory(map, std::move(operands), std::move(results));
 }
 
 Result<std::unique_ptr<TaskEmitter>> readTask(const compile::Task& task, const Config& config,

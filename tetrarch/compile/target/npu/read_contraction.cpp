@@ -63,12 +63,21 @@ bool isWideProduct(const compile::TileBody& body) {
   });
 }
 
+// Which of a task's tensors could lie on the chip, and how.
+struct ChipChoices {
+  std::map<size_t, ChipTensor> operands;
+  std::optional<size_t> input, other;  // of the operands: what the sum reads, what is added to it
+  std::optional<ChipTensor> result;
+};
+
 class Reader {
  public:
   Reader(const compile::Task& task, const Config& config, const TileNestPlan& plan, TaskMemory& memory)
       : task_(task), config_(config), plan_(plan), nest_(plan.nests.front()), memory_(memory) {}
 
   Result<std::vector<Contraction>> read();
+  // After read().
+  ChipChoices chipChoices() const;
 
  private:
   Status readDims();
@@ -78,8 +87,10 @@ class Reader {
   Status readEpilogue();
   Status readRequantize();
   Status readProgram();
-  Result<std::vector<Contraction>> readDiagonal();
-  Contraction diagonalOf(int64_t first, int64_t count) const;
+  void readGroups();
+  Result<std::vector<Contraction>> readJoined();
+  Contraction joinedOf(int64_t first, int64_t together, int64_t count) const;
+  int64_t weightAt(int64_t group, int64_t tap, int64_t channel, int64_t feature) const;
   Status repackWeights();
 
   bool isColumn(unsigned dim) const { return dim == column_; }
@@ -96,8 +107,16 @@ class Reader {
   TaskMemory& memory_;
 
   const TileAccess *lhs_ = nullptr, *rhs_ = nullptr, *out_ = nullptr;
+  std::optional<size_t> other_;  // operand
   unsigned column_ = 0;
-  bool diagonal_ = false;  // each column reads one channel, its own
+  bool diagonal_ = false;   // each column reads one channel, its own
+  int group_ = -1;          // the loop over groups, where there is one
+  size_t group_outer_ = 0;  // its place among c_.outer
+  // What reads channels of its own: a group, or with diagonal weights a column.
+  struct Groups {
+    int64_t count = 1, channels = 1, features = 1, weights = 0;  // stride of the last
+  } groups_;
+  int64_t together_ = 1;  // groups that the array takes side by side
   PlanesRead shape_;
   Contraction c_;
   std::optional<Requantization> requantization_;
@@ -127,6 +146,7 @@ Status Reader::readDim(unsigned dim) {
     if (!is_group && stride % plane != 0 && shape_.padded != shape_.source)
       return unfit("a loop over parts of padded planes");
     const int64_t input = stride % plane == 0 ? stride / plane * shape_.sourcePlane() : stride;
+    if (is_group && stride > 0) group_ = static_cast<int>(dim), group_outer_ = c_.outer.size();
     c_.outer.push_back({.count = extent,
                         .input = input * c_.element,
                         .weights = rhs_->strides[dim] * c_.element,
@@ -176,22 +196,29 @@ Status Reader::readWeights() {
 // Panels as wide as the array, where it has another side than the packed layout.
 Status Reader::repackWeights() {
   const std::span<const std::byte> packed = weightBytes();
-  if (packed.empty() || !c_.outer.empty())
+  const auto others =
+      std::ranges::count_if(c_.outer, [](const OuterLoop& loop) { return loop.weights != 0; });
+  if (packed.empty() || others > (group_ < 0 ? 0 : 1))
     return unfit("weights in panels of 16 that are not known when compiling");
   const int64_t side = config_.side, rows = rhs_->panel_stride / compile::kPanel;
   const int64_t panels = (c_.columns + side - 1) / side;
-  std::vector<std::byte> bytes(panels * rows * side * c_.element);
-  for (int64_t column = 0; column < c_.columns; ++column) {
-    for (int64_t row = 0; row < rows; ++row) {
-      const int64_t from =
-          column / compile::kPanel * rhs_->panel_stride + row * compile::kPanel + column % compile::kPanel;
-      std::memcpy(&bytes[((column / side * rows + row) * side + column % side) * c_.element],
-                  &packed[from * c_.element], c_.element);
+  const int64_t element = c_.element;
+  std::vector<std::byte> bytes(groups_.count * panels * rows * side * element);
+  for (int64_t group = 0; group < groups_.count; ++group) {
+    for (int64_t column = 0; column < c_.columns; ++column) {
+      for (int64_t row = 0; row < rows; ++row) {
+        const int64_t from = rhs_->offset + group * groups_.weights +
+                             column / compile::kPanel * rhs_->panel_stride + row * compile::kPanel +
+                             column % compile::kPanel;
+        const int64_t to = ((group * panels + column / side) * rows + row) * side + column % side;
+        std::memcpy(&bytes[to * element], &packed[from * element], element);
+      }
     }
   }
   const auto rescale = [&](int64_t& stride) { stride = stride / compile::kPanel * side; };
   rescale(c_.weight_tap_h), rescale(c_.weight_tap_w), rescale(c_.weight_channel);
   c_.weight_panel = rows * config_.spRowBytes();
+  if (group_ >= 0) c_.outer[group_outer_].weights = panels * c_.weight_panel;
   c_.weights = memory_.addConstant(bytes);
   return {};
 }
@@ -209,22 +236,30 @@ Status Reader::readEpilogue() {
 }
 
 Status Reader::readRequantize() {
-  auto read = readRequantization(
-      {.task = task_, .plan = plan_, .body = *nest_.epilogue, .column_dim = column_, .columns = c_.columns});
+  auto read = readRequantization({.task = task_,
+                                  .plan = plan_,
+                                  .body = *nest_.epilogue,
+                                  .column_dim = column_,
+                                  .columns = c_.columns,
+                                  .group_dim = group_,
+                                  .groups = group_ < 0 ? 1 : groups_.count});
   if (!read) return read.error();
   requantization_ = std::move(*read);
   Epilogue& e = c_.epilogue;
   e.kind = Epilogue::Kind::Requantize;
   e.zero_point = requantization_->zero_point, e.low = requantization_->low, e.high = requantization_->high;
-  e.parameters = memory_.addConstant(parameterRows(*requantization_, config_.side));
+  const int64_t side = config_.side, width = together_ > 1 ? together_ * groups_.features : c_.columns;
+  e.parameters = memory_.addConstant(parameterRows(*requantization_, side, width));
+  if (group_ >= 0 && together_ == 1)
+    c_.outer[group_outer_].parameters = (c_.columns + side - 1) / side * 2 * config_.accRowBytes();
   if (const auto& other = requantization_->other) {
     if (other->access.strides != out_->strides || other->access.panel_dim >= 0 ||
         plan_.buffers[other->access.buffer].kind != TileBuffer::Kind::kOperand) {
       return unfit("the other addend has another layout than the result");
     }
     e.kind = Epilogue::Kind::RequantizeAdd;
-    e.other =
-        memory_.operand(plan_.buffers[other->access.buffer].index) + other->access.offset - out_->offset;
+    other_ = plan_.buffers[other->access.buffer].index;
+    e.other = memory_.operand(*other_) + other->access.offset - out_->offset;
     e.other_zero_point = other->zero_point, e.other_multiplier = other->multiplier,
     e.other_shift = other->shift;
   }
@@ -242,52 +277,79 @@ Status Reader::readProgram() {
   return {};
 }
 
-// A diagonal of weights for each block of channels. Blocks are side by side; the last may be smaller.
-Contraction Reader::diagonalOf(int64_t first, int64_t count) const {
-  const int64_t side = config_.side, channels = nest_.extents[column_];
-  const int64_t width = std::min(side, channels - first), taps = c_.taps();
-  Contraction block = c_;
-  const int64_t e = c_.element;
+// Groups whose weights are known and of which the array takes several side by side: with most of its rows
+// and columns at zeros, but in a fraction of the cycles.
+void Reader::readGroups() {
+  if (group_ < 0 && !diagonal_) return;
+  const unsigned dim = diagonal_ ? column_ : static_cast<unsigned>(group_);
+  groups_ = {.count = nest_.extents[dim],
+             .channels = c_.channels,
+             .features = diagonal_ ? 1 : c_.columns,
+             .weights = rhs_->strides[dim]};
+  const bool side_by_side = lhs_->strides[dim] == groups_.channels &&
+                            out_->strides[dim] == groups_.features && !weightBytes().empty();
+  if (side_by_side)
+    together_ = std::max<int64_t>(1, config_.side / std::max(groups_.channels, groups_.features));
+}
+
+// The place of a number among the weights, in bytes.
+int64_t Reader::weightAt(int64_t group, int64_t tap, int64_t channel, int64_t feature) const {
+  const bool packed = !diagonal_ && rhs_->panel_dim == static_cast<int>(column_);
+  const int64_t column = packed ? feature / compile::kPanel * rhs_->panel_stride + feature % compile::kPanel
+                                : feature * rhs_->strides[column_];
+  return (rhs_->offset + group * groups_.weights + column) * c_.element + tap / c_.w.taps * c_.weight_tap_h +
+         tap % c_.w.taps * c_.weight_tap_w + channel * c_.weight_channel;
+}
+
+// `count` times `together` groups from `first` on.
+Contraction Reader::joinedOf(int64_t first, int64_t together, int64_t count) const {
+  const int64_t side = config_.side, taps = c_.taps(), e = c_.element, element = c_.outputElementBytes();
+  const auto& [groups, channels, features, stride] = groups_;
   std::vector<std::byte> weights(count * taps * side * side * e);
   const std::span<const std::byte> values = weightBytes();
-  for (int64_t b = 0; b < count; ++b) {
+  for (int64_t block = 0; block < count; ++block) {
     for (int64_t tap = 0; tap < taps; ++tap) {
-      for (int64_t c = 0; c < width; ++c) {
-        const int64_t from = (rhs_->offset + first + b * side + c) * e + tap / c_.w.taps * c_.weight_tap_h +
-                             tap % c_.w.taps * c_.weight_tap_w;
-        std::memcpy(&weights[(((b * taps + tap) * side + c) * side + c) * e], &values[from], e);
+      for (int64_t group = 0; group < together; ++group) {
+        for (int64_t c = 0; c < channels; ++c) {
+          for (int64_t f = 0; f < features; ++f) {
+            const int64_t row = (block * taps + tap) * side + group * channels + c;
+            std::memcpy(&weights[(row * side + group * features + f) * e],
+                        &values[weightAt(first + block * together + group, tap, c, f)], e);
+          }
+        }
       }
     }
   }
-  block.weights = memory_.addConstant(weights);
-  block.weight_channel = side * e, block.weight_tap_w = side * side * e;
-  block.weight_tap_h = c_.w.taps * block.weight_tap_w;
-  block.weight_panel = taps * side * side * e;
-  block.channels = block.columns = block.epilogue.program.columns = width;
-  block.input += first * e;
-  const int64_t element = c_.outputElementBytes();
-  block.output += first * element;
-  block.epilogue.other += first;
+  Contraction joined = c_;
+  joined.weights = memory_.addConstant(weights);
+  joined.weight_channel = side * e, joined.weight_tap_w = side * side * e;
+  joined.weight_tap_h = c_.w.taps * joined.weight_tap_w;
+  joined.weight_panel = taps * side * side * e;
+  joined.channels = together * channels, joined.joined = together;
+  joined.columns = joined.epilogue.program.columns = together * features;
+  joined.input += first * channels * e;
+  joined.output += first * features * element;
+  joined.epilogue.other += first * features;
   const bool has_program = c_.epilogue.kind == Epilogue::Kind::Program;
-  const int64_t parameters = has_program ? side : 2 * config_.accRowBytes();
-  block.epilogue.parameters += first / side * parameters;
-  block.outer.push_back({.count = count,
-                         .input = side * e,
-                         .weights = taps * side * side * e,
-                         .output = side * element,
-                         .parameters = parameters});
-  return block;
+  const int64_t parameters = has_program ? together_ * features : 2 * config_.accRowBytes();
+  joined.epilogue.parameters += first / together_ * parameters;
+  joined.outer.push_back({.count = count,
+                          .input = together * channels * e,
+                          .weights = taps * side * side * e,
+                          .output = together * features * element,
+                          .parameters = parameters});
+  return joined;
 }
 
-Result<std::vector<Contraction>> Reader::readDiagonal() {
+Result<std::vector<Contraction>> Reader::readJoined() {
   if (weightBytes().empty()) return propagate(unfit("weights of channels that are not known when compiling"));
-  if (rhs_->panel_dim >= 0 || nest_.extents[column_] != shape_.channels()) {
+  if (diagonal_ && (rhs_->panel_dim >= 0 || nest_.extents[column_] != shape_.channels())) {
     return propagate(unfit("weights of channels in another layout"));
   }
-  const int64_t side = config_.side, whole = c_.columns / side;
+  const int64_t whole = groups_.count / together_, rest = groups_.count % together_;
   std::vector<Contraction> parts;
-  if (whole > 0) parts.push_back(diagonalOf(0, whole));
-  if (c_.columns % side > 0) parts.push_back(diagonalOf(whole * side, 1));
+  if (whole > 0) parts.push_back(joinedOf(0, together_, whole));
+  if (rest > 0) parts.push_back(joinedOf(whole * together_, rest, 1));
   return parts;
 }
 
@@ -311,9 +373,15 @@ Result<std::vector<Contraction>> Reader::read() {
   if (!shape) return propagate(unfit(shape.error().message()));
   shape_ = *std::move(shape);
   TET_RETURN_IF_ERROR(readDims());
-  if (!diagonal_) TET_RETURN_IF_ERROR(readWeights());
+  readGroups();
+  const bool joins = diagonal_ || together_ > 1;
+  if (joins && group_ >= 0) {
+    c_.outer.erase(c_.outer.begin() + static_cast<int64_t>(group_outer_));
+  } else if (!joins) {
+    TET_RETURN_IF_ERROR(readWeights());
+  }
   TET_RETURN_IF_ERROR(readEpilogue());
-  if (diagonal_) return readDiagonal();
+  if (joins) return readJoined();
   return std::vector{c_};
 }
 
@@ -334,10 +402,46 @@ std::vector<Contraction> partsOf(const Contraction& c, int64_t side) {
   return parts;
 }
 
+// Whole tensors of one plane, dense, that the sum reads or writes.
+ChipChoices Reader::chipChoices() const {
+  ChipChoices choices;
+  if (diagonal_ || !c_.outer.empty()) return choices;
+  const auto is_whole = [&](mlir::Value tensor, const ChipTensor& chip) {
+    return bytesOf(tensor) == static_cast<uint64_t>(chip.lines * chip.pixels * chip.channels);
+  };
+  const auto beyond = [](const Axis& axis) {
+    return std::max<int64_t>(0, axis.span(axis.out) - axis.low - axis.in);
+  };
+  const ChipTensor input{.lines = c_.h.in,
+                         .pixels = c_.w.in,
+                         .channels = c_.channels,
+                         .above = c_.h.low,
+                         .below = beyond(c_.h),
+                         .left = c_.w.low,
+                         .right = beyond(c_.w),
+                         .padding = c_.padding};
+  if (lhs_->offset == 0 && c_.input_w == c_.channels &&
+      is_whole(task_.block->getArgument(shape_.operand), input)) {
+    choices.input = shape_.operand;
+    choices.operands[shape_.operand] = input;
+  }
+  const ChipTensor output{.lines = c_.h.out, .pixels = c_.w.out, .channels = c_.columns};
+  const bool is_dense = out_->offset == 0 && (c_.w.out == 1 || c_.output_w == c_.columns) &&
+                        (c_.h.out == 1 || c_.output_h == c_.w.out * c_.columns);
+  const unsigned result = plan_.buffers[out_->buffer].index;
+  const mlir::Value written = task_.block->getTerminator()->getOperand(result);
+  if (!is_dense || result != 0 || !requantization_ || !is_whole(written, output)) return choices;
+  choices.result = output;
+  const bool adds_whole = other_ && c_.epilogue.other == memory_.operand(*other_) &&
+                          *other_ != choices.input && is_whole(task_.block->getArgument(*other_), output);
+  if (adds_whole) choices.other = *other_, choices.operands[*other_] = output;
+  return choices;
+}
+
 class ContractionEmitter : public TaskEmitter {
  public:
-  ContractionEmitter(const Config& config, std::vector<ContractionPlan> plans)
-      : config_(config), plans_(std::move(plans)) {}
+  ContractionEmitter(const Config& config, std::vector<ContractionPlan> plans, ChipChoices choices)
+      : config_(config), plans_(std::move(plans)), choices_(std::move(choices)) {}
 
   TaskUnits units() const override {
     int64_t tiles = 0, cycles = 0;
@@ -365,7 +469,7 @@ class ContractionEmitter : public TaskEmitter {
     for (const ContractionPlan& plan : plans_) {
       const int64_t tiles = plan.tiles(), first = std::clamp<int64_t>(begin, 0, tiles);
       const int64_t last = std::clamp<int64_t>(end, 0, tiles);
-      if (first < last) TET_RETURN_IF_ERROR(emitContraction(config_, plan, first, last, builder));
+      if (first < last) emitContraction(config_, plan, first, last, builder);
       begin -= tiles, end -= tiles;
     }
     return {};
@@ -375,6 +479,27 @@ class ContractionEmitter : public TaskEmitter {
     int64_t count = 0;
     for (const ContractionPlan& plan : plans_) count += plan.source.multiplications();
     return count;
+  }
+
+  std::optional<ChipTensor> operandOnChip(size_t operand) const override {
+    const auto found = choices_.operands.find(operand);
+    return found == choices_.operands.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<ChipTensor> resultOnChip() const override { return choices_.result; }
+
+  std::unique_ptr<TaskEmitter> withResidence(const Residence& residence) const override {
+    ChipTensors chip{.output = residence.result, .stores = residence.stores, .sp_rows = residence.sp_rows};
+    for (const auto& [operand, tensor] : residence.operands)
+      (operand == choices_.input ? chip.input : chip.other) = tensor;
+    std::vector<ContractionPlan> plans;
+    for (const ContractionPlan& plan : plans_) {
+      Contraction c = plan.source;
+      c.chip = chip;
+      auto made = planContraction(config_, c);
+      if (!made) return nullptr;
+      plans.push_back(*std::move(made));
+    }
+    return std::make_unique<ContractionEmitter>(config_, std::move(plans), choices_);
   }
 
  private:
@@ -392,6 +517,7 @@ class ContractionEmitter : public TaskEmitter {
 
   Config config_;
   std::vector<ContractionPlan> plans_;
+  ChipChoices choices_;
 };
 
 }  // namespace
@@ -404,7 +530,8 @@ Result<std::unique_ptr<TaskEmitter>> readContraction(const compile::Task& task, 
   if (config.kind == Kind::Bf16 && nest.reduces() && isWideProduct(nest.body))
     return propagate(unimplemented("products of f32; the array multiplies bf16 (--quantize bf16)"));
   if (!isProduct(nest.body, config)) return nullptr;
-  TET_ASSIGN_OR_RETURN(auto contractions, Reader(task, config, *nests, memory).read());
+  Reader reader(task, config, *nests, memory);
+  TET_ASSIGN_OR_RETURN(auto contractions, reader.read());
   std::vector<Contraction> parts;
   for (const Contraction& c : contractions) llvm::append_range(parts, partsOf(c, config.side));
   std::vector<ContractionPlan> plans;
@@ -416,7 +543,7 @@ Result<std::unique_ptr<TaskEmitter>> readContraction(const compile::Task& task, 
     }
     plans.push_back(std::move(plan));
   }
-  return std::make_unique<ContractionEmitter>(config, std::move(plans));
+  return std::make_unique<ContractionEmitter>(config, std::move(plans), reader.chipChoices());
 }
 
 }  // namespace tetrarch::npu

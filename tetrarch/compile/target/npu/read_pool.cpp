@@ -172,7 +172,8 @@ Status Reader::readEpilogue() {
     pool_.epilogue.kind = Epilogue::Kind::Requantize;
     pool_.epilogue.zero_point = read->zero_point;
     pool_.epilogue.low = read->low, pool_.epilogue.high = read->high;
-    pool_.epilogue.parameters = memory_.addConstant(parameterRows(*read, config_.side));
+    const auto columns = static_cast<int64_t>(read->bias.size());
+    pool_.epilogue.parameters = memory_.addConstant(parameterRows(*read, config_.side, columns));
   }
   const int64_t element = pool_.outputElementBytes();
   pool_.output = memory_.result(plan_.buffers[out_->buffer].index) + out_->offset * element;

@@ -38,6 +38,7 @@ class VectorEmitter : public TaskEmitter {
   VectorEmitter(const Config& config, VectorPlan plan, VectorMemory memory)
       : config_(config), plan_(std::move(plan)), memory_(std::move(memory)) {}
 
+  bool needsReset() const override { return true; }
   // What is moved is moved once, by the stream that reads it.
   TaskUnits units() const override {
     if (!memory_.movements.empty()) return {};

@@ -26,16 +26,18 @@ class Ring {
 // banks, and so must what they write.
 class Banks {
  public:
-  explicit Banks(const Config& config) : config_(config) {}
+  // Of the scratchpad only the rows before `sp_rows`, where that is not -1.
+  explicit Banks(const Config& config, int64_t sp_rows = -1)
+      : config_(config), sp_rows_(sp_rows < 0 ? config.sp_rows : sp_rows) {}
 
   int64_t scratchpadBankRows() const { return config_.sp_rows / kSpBanks; }
   int64_t accumulatorBankRows() const { return config_.acc_rows / kAccBanks; }
-  int64_t freeScratchpadRows() const { return config_.sp_rows - scratchpad_; }
+  int64_t freeScratchpadRows() const { return sp_rows_ - scratchpad_; }
   int64_t freeAccumulatorRows() const { return config_.acc_rows - accumulator_; }
 
   // The local address of that many rows together, or nothing when there are no longer as many.
   std::optional<int64_t> scratchpad(int64_t rows) {
-    return take(scratchpad_, rows, scratchpadBankRows(), config_.sp_rows);
+    return take(scratchpad_, rows, scratchpadBankRows(), sp_rows_);
   }
   std::optional<int64_t> accumulator(int64_t rows) {
     const auto row = take(accumulator_, rows, accumulatorBankRows(), config_.acc_rows);
@@ -51,6 +53,7 @@ class Banks {
   }
 
   Config config_;
+  int64_t sp_rows_;
   int64_t scratchpad_ = 0, accumulator_ = 0;
 };
 

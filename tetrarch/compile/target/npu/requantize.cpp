@@ -89,7 +89,7 @@ class Reader {
       operands.push_back(*std::move(columns));
     }
     Columns results;
-    for (int64_t c = 0; c < b_.columns; ++c) {
+    for (int64_t c = 0; c < all(); ++c) {
       llvm::SmallVector<int64_t, 3> x;
       for (const Columns& columns : operands) x.push_back(columns[c]);
       const auto result = evaluate(op, x);
@@ -98,7 +98,8 @@ class Reader {
     }
     return results;
   }
-  Columns splat(int64_t value) const { return Columns(b_.columns, value); }
+  int64_t all() const { return b_.groups * b_.columns; }
+  Columns splat(int64_t value) const { return Columns(all(), value); }
   std::optional<Columns> knownInput(const TileInput& input) const {
     if (auto* attribute = std::get_if<mlir::TypedAttr>(&input)) {
       auto integer = mlir::dyn_cast<mlir::IntegerAttr>(*attribute);
@@ -112,13 +113,17 @@ class Reader {
     const std::span<const std::byte> bytes = b_.task.constants[buffer.index];
     if (bytes.empty() || !buffer.element.isInteger()) return std::nullopt;
     for (size_t d = 0; d < access->strides.size(); ++d) {
-      if (access->strides[d] != 0 && d != b_.column_dim) return std::nullopt;
+      const bool varies = d == b_.column_dim || static_cast<int>(d) == b_.group_dim;
+      if (access->strides[d] != 0 && !varies) return std::nullopt;
     }
-    const int64_t stride = b_.column_dim < access->strides.size() ? access->strides[b_.column_dim] : 0;
+    const auto strideOf = [&](size_t dim) { return dim < access->strides.size() ? access->strides[dim] : 0; };
+    const int64_t stride = strideOf(b_.column_dim);
+    const int64_t group_stride = b_.group_dim < 0 ? 0 : strideOf(static_cast<size_t>(b_.group_dim));
     const size_t width = (buffer.element.getIntOrFloatBitWidth() + 7) / 8;
     Columns columns;
-    for (int64_t c = 0; c < b_.columns; ++c) {
-      columns.push_back(elementAt(bytes, access->offset + c * stride, width));
+    for (int64_t c = 0; c < all(); ++c) {
+      const int64_t at = c / b_.columns * group_stride + c % b_.columns * stride;
+      columns.push_back(elementAt(bytes, access->offset + at, width));
     }
     return columns;
   }
@@ -171,7 +176,7 @@ std::optional<Reader::Rounded> Reader::rounded(Value value) const {
     const auto bit = withKnown<arith::AndIOp>(odd);
     const auto above = bit ? withKnown<arith::ShRSIOp>(bit->first) : std::nullopt;
     if (!half || !above || above->first != half->first || above->second != shifted->second) continue;
-    for (int64_t c = 0; c < b_.columns; ++c) {
+    for (int64_t c = 0; c < all(); ++c) {
       const int64_t shift = shifted->second[c];
       if (shift < 1 || shift > 62 || bit->second[c] != 1 ||
           half->second[c] != (int64_t{1} << (shift - 1)) - 1)
@@ -275,11 +280,13 @@ Result<Requantization> Reader::read() {
 
 Result<Requantization> readRequantization(const BodyOfColumns& body) { return Reader(body).read(); }
 
-std::vector<std::byte> parameterRows(const Requantization& r, int64_t side) {
+std::vector<std::byte> parameterRows(const Requantization& r, int64_t side, int64_t width) {
   const auto columns = static_cast<int64_t>(r.bias.size());
-  std::vector<uint32_t> words((columns + side - 1) / side * 2 * side);
+  const int64_t pairs = (width + side - 1) / side;  // of rows, for each `width` columns
+  std::vector<uint32_t> words((columns + width - 1) / width * pairs * 2 * side);
   for (int64_t c = 0; c < columns; ++c) {
-    uint32_t* row = &words[c / side * 2 * side + c % side];
+    const int64_t at = c % width;
+    uint32_t* row = &words[(c / width * pairs + at / side) * 2 * side + at % side];
     row[0] = static_cast<uint32_t>(r.bias[c]);
     row[side] = static_cast<uint32_t>(r.multiplier[c] & 0xffff) | static_cast<uint32_t>(r.shift[c]) << 16;
   }

@@ -9,8 +9,8 @@
 
 namespace tetrarch::npu {
 
-// Factors of the sums, one of each for every column: clip(rne((sum + bias) * multiplier, shift) + zero
-// point).
+// Factors of the sums, one of each for every column of each group: clip(rne((sum + bias) * multiplier, shift)
+// + zero point).
 struct Requantization {
   std::vector<int64_t> bias, multiplier, shift;
   int64_t zero_point = 0, low = 0, high = 0;
@@ -28,8 +28,10 @@ struct BodyOfColumns {
   const compile::Task& task;
   const compile::TileNestPlan& plan;
   const compile::TileBody& body;
-  unsigned column_dim = 0;  // of the nest: parameters vary along it alone
-  int64_t columns = 1;
+  unsigned column_dim = 0;  // of the nest: parameters vary along it …
+  int64_t columns = 1;      // its extent
+  int group_dim = -1;       // … and along this one, which it follows in memory, where there is one
+  int64_t groups = 1;       // the extent of that
 };
 
 // Unimplemented with the reason when the body is something else, or a number is too large for the processor.
@@ -37,6 +39,7 @@ struct BodyOfColumns {
 Result<Requantization> readRequantization(const BodyOfColumns& body);
 
 // Rows of parameters as VPARAM takes them: for each S columns one of biases, one of multipliers and shifts.
-std::vector<std::byte> parameterRows(const Requantization& r, int64_t side);
+// Every `width` columns begin with rows of their own.
+std::vector<std::byte> parameterRows(const Requantization& r, int64_t side, int64_t width);
 
 }  // namespace tetrarch::npu

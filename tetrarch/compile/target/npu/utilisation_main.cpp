@@ -1,10 +1,11 @@
 // npu-utilisation: how busy the array is, with the convolutions of ResNet-50, as docs/npu-utilisation.md, or
-// with the tasks of an artifact that was compiled for an NPU.
+// with the tasks and segments of an artifact that was compiled for an NPU, and what they move.
 #include <cstdio>
 
 #include "tetrarch/abi/artifact_file.h"
 #include "tetrarch/abi/npu_program.h"
 #include "tetrarch/compile/target/npu/resnet50_layers.h"
+#include "tetrarch/devices/npu/energy.h"
 #include "tetrarch/devices/npu/timing.h"
 
 namespace tetrarch::npu {
@@ -24,48 +25,77 @@ the last byte in DRAM. Utilisation is products that the layer needs / (cycles * 
 Result<Timing> timingOf(const ConvolutionLayer& layer, const Config& config) {
   TET_ASSIGN_OR_RETURN(const ContractionPlan plan, planContraction(config, contractionOf(layer, config)));
   StreamBuilder builder(config);
-  TET_RETURN_IF_ERROR(emitContraction(config, plan, 0, plan.tiles(), builder));
+  emitContraction(config, plan, 0, plan.tiles(), builder);
   TET_ASSIGN_OR_RETURN(const auto program, builder.finish());
   TET_ASSIGN_OR_RETURN(const auto words, encode(program));
   return simulateTiming(config, words);
 }
 
-// The cycles of all streams of one task, and products of the array in them.
-Timing sumOf(const Config& config, const ProgramEntry& entry) {
-  Timing sum;
-  for (const std::vector<Word>& words : entry.streams) {
-    const Timing timing = simulateTiming(config, words);
-    sum.cycles += timing.cycles;
-    sum.multiplications += timing.multiplications;
+// What all streams of one kernel, or of several, take.
+struct Work {
+  Timing timing;
+  double dram_bytes = 0;
+
+  void add(const Work& other) {
+    timing.cycles += other.timing.cycles;
+    timing.multiplications += other.timing.multiplications;
+    dram_bytes += other.dram_bytes;
   }
-  return sum;
+};
+
+Result<Work> workOf(const Config& config, const ProgramEntry& entry) {
+  Work work;
+  for (const std::vector<Word>& words : entry.streams) {
+    TET_ASSIGN_OR_RETURN(const auto instructions, decode(words));
+    const Timing timing = simulateTiming(config, words);
+    const EnergyUnits units = energyUnits(config, instructions, timing);
+    work.add({timing, units[static_cast<size_t>(EnergyClass::DramByte)]});
+  }
+  return work;
 }
 
-Status printTasks(const abi::CodeEntry& code, const Program& program) {
+void printRow(const Config& config, std::string_view name, size_t streams, const Work& work) {
+  fmt::print("| {} | {} | {} | {:.1f} % | {:.3f} |\n", name, streams, work.timing.cycles,
+             100 * work.timing.utilisation(config), work.dram_bytes / 1e6);
+}
+
+Status printCode(std::string_view title, const Program& program) {
   Config config = Config::standard(program.side, program.kind);
   config.sp_rows = program.sp_rows, config.acc_rows = program.acc_rows;
-  fmt::print("code for {}\n\n| task | streams | cycles | array at work |\n| --- | --- | --- | --- |\n",
-             code.features);
-  Timing all;
+  fmt::print("{}\n\n| kernel | streams | cycles | array at work | MB of DRAM |\n", title);
+  fmt::print("| --- | --- | --- | --- | --- |\n");
+  Work all;
+  size_t streams = 0;
   for (const ProgramEntry& entry : program.entries) {
-    const Timing timing = sumOf(config, entry);
-    fmt::print("| {} | {} | {} | {:.1f} % |\n", entry.symbol, entry.streams.size(), timing.cycles,
-               100 * timing.utilisation(config));
-    all.cycles += timing.cycles, all.multiplications += timing.multiplications;
+    TET_ASSIGN_OR_RETURN(const Work work, workOf(config, entry));
+    printRow(config, entry.symbol, entry.streams.size(), work);
+    all.add(work);
+    streams += entry.streams.size();
   }
-  fmt::print("| **all {}** | | **{}** | **{:.1f} %** |\n", program.entries.size(), all.cycles,
-             100 * all.utilisation(config));
+  printRow(config, fmt::format("all {}", program.entries.size()), streams, all);
   return {};
+}
+
+Status printSection(const abi::Artifact& artifact, std::string_view title, int section) {
+  TET_ASSIGN_OR_RETURN(const Program program, readProgram(artifact.bytes(section)));
+  return printCode(title, program);
 }
 
 Status printArtifact(const char* path) {
   TET_ASSIGN_OR_RETURN(const auto artifact, abi::Artifact::open(path));
+  const abi::Manifest& manifest = artifact->manifest();
   bool any = false;
-  for (const abi::CodeEntry& code : artifact->manifest().code) {
+  for (const abi::CodeEntry& code : manifest.code) {
     if (code.format != TET_NPU_FORMAT) continue;
-    TET_ASSIGN_OR_RETURN(const Program program, readProgram(artifact->bytes(code.section)));
-    TET_RETURN_IF_ERROR(printTasks(code, program));
+    TET_RETURN_IF_ERROR(printSection(*artifact, "tasks, for " + code.features, code.section));
     any = true;
+  }
+  for (const abi::PlanEntry& plan : manifest.plans) {
+    for (const abi::PlanCode& code : plan.code) {
+      if (manifest.code[code.code].format != TET_NPU_FORMAT) continue;
+      TET_RETURN_IF_ERROR(
+          printSection(*artifact, fmt::format("\nsegments of plan {}", plan.name), code.section));
+    }
   }
   return any ? Status()
              : invalidArgument("{} has no code for an NPU: compile it with --devices cpu,npu", path);
