@@ -279,3 +279,24 @@ func.func @shared_lhs(%w: tensor<8x8xf32>, %x: tensor<5x8x8xf32>) -> tensor<5x8x
     : (tensor<5x8x8xf32>, tensor<5x8x8xf32>) -> tensor<5x8x8xf32>
   return %p : tensor<5x8x8xf32>
 }
+
+// -----
+
+// What a convolution of the same shape alone reads is made once, by a task of its own.
+// CHECK-LABEL: func.func @narrowed
+// CHECK: %[[A:.*]] = tet.composite "task"(%arg0)
+// CHECK: tet.convert
+// CHECK: tet.composite "task"(%[[A]], %arg1)
+// CHECK: tet.convolution
+// CHECK-NOT: tet.composite
+func.func @narrowed(%x: tensor<2x14x14x8xf32>, %k: tensor<3x3x8x8xbf16>) -> tensor<2x14x14x8xf32> {
+  %c = tet.convert %x : (tensor<2x14x14x8xf32>) -> tensor<2x14x14x8xbf16>
+  %0 = tet.convolution %c, %k {
+    window_strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, lhs_dilation = array<i64: 1, 1>,
+    rhs_dilation = array<i64: 1, 1>, input_batch_dimension = 0, input_feature_dimension = 3,
+    input_spatial_dimensions = array<i64: 1, 2>, kernel_input_feature_dimension = 2,
+    kernel_output_feature_dimension = 3, kernel_spatial_dimensions = array<i64: 0, 1>, output_batch_dimension = 0,
+    output_feature_dimension = 3, output_spatial_dimensions = array<i64: 1, 2>, feature_group_count = 1}
+    : (tensor<2x14x14x8xbf16>, tensor<3x3x8x8xbf16>) -> tensor<2x14x14x8xf32>
+  return %0 : tensor<2x14x14x8xf32>
+}

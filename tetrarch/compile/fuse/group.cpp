@@ -136,7 +136,7 @@ class Grouper {
         llvm::SetVector<Group*> readers;
         if (group->ops.empty() || group->kind != GroupKind::Elementwise) continue;
         for (Value result : results(*group)) collectReaders(result, readers);
-        if (readers.size() == 1) absorb(*group, *readers.front());
+        if (readers.size() == 1 && !feedsRoot(*group, *readers.front())) absorb(*group, *readers.front());
         for (Group* reader : readers) joinReader(*group, *reader);
         changes |= group->ops.empty();
       }
@@ -334,12 +334,20 @@ class Grouper {
   // Whether an op of `reader` reads by index from what `made` computes: that takes a tensor in memory.
   bool readsPlacesOf(const Group& reader, const Group& made) const {
     return llvm::any_of(reader.ops, [&](Operation* op) {
-      if (!readsByIndex(op)) return false;
-      Operation* from = op->getOperand(0).getDefiningOp();
-      while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
-        from = from->getOperand(0).getDefiningOp();
-      return from && groupOf(from) == &made;
+      return readsByIndex(op) && computes(made, op->getOperand(0));
     });
+  }
+  // Whether a contraction reads what `made` computes: each number often, so a task of its own makes them once.
+  bool feedsRoot(const Group& made, const Group& reader) const {
+    return reader.kind == GroupKind::Epilogue &&
+           llvm::any_of(reader.root->getOperands(), [&](Value operand) { return computes(made, operand); });
+  }
+  // Whether the value is of the group, or moved from there by what each reader computes for itself.
+  bool computes(const Group& made, Value value) const {
+    Operation* from = value.getDefiningOp();
+    while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
+      from = from->getOperand(0).getDefiningOp();
+    return from && groupOf(from) == &made;
   }
 
   // Whether an op of `reader` reads at other places what `made` computes.
@@ -347,10 +355,7 @@ class Grouper {
     return llvm::any_of(reader.ops, [&](Operation* op) {
       return llvm::any_of(op->getOperands(), [&](Value operand) {
         Operation* from = operand.getDefiningOp();
-        const bool is_moved = from && isFree(from);
-        while (from && isFree(from) && !groupOf(from) && from->getNumOperands() > 0)
-          from = from->getOperand(0).getDefiningOp();
-        return is_moved && from && groupOf(from) == &made;
+        return from && isFree(from) && computes(made, operand);
       });
     });
   }
