@@ -333,11 +333,11 @@ class Grouper {
 
   // Whether an op of `reader` reads by index from what `made` computes: that takes a tensor in memory.
   bool readsPlacesOf(const Group& reader, const Group& made) const {
-    return llvm::any_of(reader.ops, [&](Operation* op) {
-      return readsByIndex(op) && computes(made, op->getOperand(0));
-    });
+    return llvm::any_of(reader.ops,
+                        [&](Operation* op) { return readsByIndex(op) && computes(made, op->getOperand(0)); });
   }
-  // Whether a contraction reads what `made` computes: each number often, so a task of its own makes them once.
+  // Whether a contraction reads what `made` computes: each number often, so a task of its own makes them
+  // once.
   bool feedsRoot(const Group& made, const Group& reader) const {
     return reader.kind == GroupKind::Epilogue &&
            llvm::any_of(reader.root->getOperands(), [&](Value operand) { return computes(made, operand); });
