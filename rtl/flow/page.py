@@ -11,7 +11,8 @@ Written by `python -m rtl.flow.publish` from [rtl/flow/figures.json](../rtl/flow
 here is *modelled*: netlists of library cells before layout. There are no wires and no clock tree in them; a clock is
 30 % slower than the cells alone allow, to leave room for wires. Simulation has no delays, so there are no glitches
 in the energies. ASAP7 is a predictive library that no fab makes. No chip and no board has been measured.
-A node has the designs that its command names.
+A node has the designs that its command names. All in cells is of the RTL of 23 November 2026, the counts on the FPGA are
+of 30 November: its longest paths are shorter since, by how much was not measured.
 """
 
 

@@ -115,12 +115,12 @@ Status printOpenClSource(const std::vector<Task>& tasks) {
 Status printFpga(const std::vector<Task>& tasks, const Arguments& arguments) {
   for (const Task& task : tasks) {
     if (arguments.emit == "flow") {
-      TET_ASSIGN_OR_RETURN(auto module, fpga::readKernel(task, fpga::kEcp5, {}));
+      TET_ASSIGN_OR_RETURN(auto module, fpga::readKernel(task, fpga::kEcp5_85k, {}));
       module->print(llvm::outs());
       llvm::outs() << "\n";
       continue;
     }
-    TET_ASSIGN_OR_RETURN(const fpga::Kernel kernel, fpga::makeKernel(task, fpga::kEcp5));
+    TET_ASSIGN_OR_RETURN(const fpga::Kernel kernel, fpga::makeKernel(task, fpga::kEcp5_85k));
     llvm::outs() << fpga::printVerilog(kernel, task.name);
   }
   return {};

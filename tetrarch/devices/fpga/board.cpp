@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tetrarch/abi/fpga_part.h"
+
 namespace tetrarch::fpga {
 namespace {
 
@@ -11,10 +13,10 @@ namespace {
 constexpr double kConfiguration = 4 * 62e6 / 8;
 
 constexpr Board kBoards[] = {
-    // name, {LUTs, flip-flops, multipliers, block RAMs}, bitstream, configuration, static watts, clock
-    {"ecp5-25k", {24288, 24288, 28, 56}, 582376, kConfiguration, 0.12, 100e6},
-    {"ecp5-45k", {43848, 43848, 72, 108}, 1032752, kConfiguration, 0.20, 100e6},
-    {"ecp5-85k", {83640, 83640, 156, 208}, 1948916, kConfiguration, 0.35, 100e6},
+    // name, resources, bitstream, configuration, static watts, clock
+    {kEcp5_25k.name, kEcp5_25k.has, 582376, kConfiguration, 0.12, 100e6},
+    {kEcp5_45k.name, kEcp5_45k.has, 1032752, kConfiguration, 0.20, 100e6},
+    {kEcp5_85k.name, kEcp5_85k.has, 1948916, kConfiguration, 0.35, 100e6},
 };
 
 struct Row {

@@ -163,7 +163,7 @@ class KernelCache {
       if (auto known = kernels_.find(task.hash); task.hash != 0 && known != kernels_.end())
         return known->second;
     }
-    auto kernel = fpga::makeKernel(task, fpga::kEcp5);
+    auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
     const std::lock_guard lock(mutex_);
     if (kernels_.size() >= kMost) kernels_.clear();
     kernels_.insert_or_assign(task.hash, kernel);
@@ -197,8 +197,8 @@ class FpgaGenerator : public CodeGenerator {
                                         const CodegenOptions& options) const override {
     std::vector<CodeBlob> blobs;
     if (tasks.empty()) return blobs;
-    CodeBlob blob{.format = TET_FPGA_FORMAT, .features = fmt::format("part={}", fpga::kEcp5.name)};
-    fpga::Program program{.part = std::string(fpga::kEcp5.name), .kernels = {}};
+    CodeBlob blob{.format = TET_FPGA_FORMAT, .features = fmt::format("part={}", fpga::kEcp5_85k.name)};
+    fpga::Program program{.part = std::string(fpga::kEcp5_85k.name), .kernels = {}};
     for (const Task& task : tasks) {
       if (Status added = add(task, program, blob); !added.ok())
         return propagate(added.withContext(task.name));

@@ -7,8 +7,8 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "tetrarch/abi/fpga_part.h"
 #include "tetrarch/compile/code_generator.h"
-#include "tetrarch/compile/target/fpga/part.h"
 
 namespace tetrarch::fpga {
 

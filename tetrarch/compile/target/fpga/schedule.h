@@ -2,8 +2,8 @@
 // part.
 #pragma once
 
+#include "tetrarch/abi/fpga_part.h"
 #include "tetrarch/abi/fpga_program.h"
-#include "tetrarch/compile/target/fpga/part.h"
 
 namespace tetrarch::fpga {
 
