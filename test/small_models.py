@@ -80,12 +80,6 @@ def perceptron(folder: Path, batch: int | str = 4) -> Path:
     return save(folder, "perceptron", nodes, [("x", FLOAT, [batch, 32])], outputs, weights)
 
 
-def empty(folder: Path) -> Path:
-    """y = x: what is left of a call is the call."""
-    node = helper.make_node("Identity", ["x"], ["y"])
-    return save(folder, "empty", [node], [("x", FLOAT, [1])], [("y", FLOAT, [1])])
-
-
 def addition(folder: Path, element: int = FLOAT, shape: Sequence[int] = (2, 3)) -> Path:
     """z = x + y, both of the same shape."""
     node = helper.make_node("Add", ["x", "y"], ["z"])

@@ -337,18 +337,6 @@ def test_errors_say_what_is_wrong(perceptron, tmp_path):
         assert isinstance(caught.value, ValueError)
 
 
-def test_a_call_of_an_empty_model_is_quick(tmp_path):
-    program = tetrarch.compile(small_models.empty(tmp_path))
-    x = np.ones(1, np.float32)
-    fastest = float("inf")
-    for _ in range(50):
-        begin = time.perf_counter()
-        for _ in range(100):
-            program(x)
-        fastest = min(fastest, (time.perf_counter() - begin) / 100)
-    assert fastest < 8e-6
-
-
 def test_devices():
     names = {device.name: device for device in tetrarch.devices()}
     assert names["cpu"].kind == "real"

@@ -26,7 +26,8 @@ def cache_folder() -> Path:
 def cached(name: str, write: Callable[[Path], None]) -> Path:
     """The file or folder `name` of the cache folder; `write(path)` makes it when it is missing.
 
-    It is written beside its place and renamed, so that an interrupted run leaves no half of it.
+    It is written beside its place and renamed, so that an interrupted run leaves no half of it, and of two processes
+    that make it at once the first one's stays where it is a folder.
     """
     path = cache_folder() / name
     if not path.exists():
@@ -34,6 +35,9 @@ def cached(name: str, write: Callable[[Path], None]) -> Path:
         try:
             write(partial)
             partial.replace(path)
+        except OSError:
+            if not path.is_dir():
+                raise
         finally:
             if partial.is_dir():
                 shutil.rmtree(partial)

@@ -19,7 +19,6 @@ TEST(Measure, TimesAKernel) {
   auto timing = timeKernel(*device, module, "add_one", buffers, {.min_seconds = 0.001, .max_runs = 50});
   ASSERT_TRUE(timing) << timing.error().toString();
   EXPECT_GT(timing->seconds, 0);
-  EXPECT_LT(timing->seconds, 0.01);
   EXPECT_GE(timing->runs, 3);
   EXPECT_EQ(timing->source, abi::Source::Measured);
   EXPECT_EQ(timeKernel(*device, module, "none", buffers).error().code(), StatusCode::kNotFound);
