@@ -66,7 +66,9 @@ def test_opencl_computes_the_reference(name):
     check(WORKLOADS[name], outputs_of(name, "opencl"))
 
 
-@pytest.mark.parametrize("name", ["sobel", "laplacian", "mean-filter", "median-filter", "histogram"])
+@pytest.mark.parametrize(
+    "name", ["sobel", "laplacian", "mean-filter", "median-filter", "hotspot", "srad", "histogram"]
+)
 def test_fpga_computes_the_reference(name):
     check(WORKLOADS[name], outputs_of(name, "fpga"))
 

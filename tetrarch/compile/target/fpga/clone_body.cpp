@@ -80,7 +80,7 @@ llvm::SmallVector<Value> cloneBody(mlir::OpBuilder& b, mlir::Block& body, const 
     } else if (auto extract = mlir::dyn_cast<mlir::tensor::ExtractOp>(op)) {
       llvm::SmallVector<Value> indices = llvm::map_to_vector(extract.getIndices(), lookup);
       Value place = placeOf(b, op.getLoc(), extract.getTensor().getType().getShape(), indices);
-      map.map(extract.getResult(), values.extract(extract.getTensor(), place));
+      map.map(extract.getResult(), values.extract(extract, place));
     } else {
       const llvm::SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), lookup);
       map.map(op.getResult(0), cloneScalar(b, op, operands));

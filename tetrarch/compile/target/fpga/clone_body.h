@@ -16,7 +16,7 @@ struct BodyValues {
   llvm::SmallVector<mlir::Value> arguments;             // of the block; null where it is not used
   llvm::function_ref<mlir::Value(unsigned dim)> index;  // linalg.index
   // An element of a tensor at its row-major place.
-  llvm::function_ref<mlir::Value(mlir::Value tensor, mlir::Value place)> extract;
+  llvm::function_ref<mlir::Value(mlir::tensor::ExtractOp extract, mlir::Value place)> extract;
 };
 
 // The values that the block's terminator yields.

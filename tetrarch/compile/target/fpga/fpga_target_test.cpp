@@ -11,6 +11,7 @@
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
 #include "tetrarch/compile/kernel_tool/task_text.h"
+#include "tetrarch/compile/target/fpga/kernel.h"
 
 namespace tetrarch::compile {
 namespace {
@@ -49,6 +50,52 @@ constexpr const char* kLoop = R"(
       return %y : tensor<3xi32>
     }
 )";
+
+// Neighbours of which those beyond an edge are the edge: two above and one below, to the right, of an operand
+// that does not fit on the chip. The result has `height` rows and `width` columns, place (0, 0) is (-low,
+// -low) of the operand.
+std::string edgesText(int height, int width, int low) {
+  return fmt::format(R"(
+    func.func @edges(%x: tensor<400x300xi32>, %y: tensor<{0}x{1}xi32>) -> tensor<{0}x{1}xi32> {{
+      %zero = arith.constant 0 : i64
+      %bottom = arith.constant 399 : i64
+      %right = arith.constant 299 : i64
+      %e = tensor.empty() : tensor<{0}x{1}xi32>
+      %r = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                           iterator_types = ["parallel", "parallel"]}}
+          ins(%y : tensor<{0}x{1}xi32>) outs(%e : tensor<{0}x{1}xi32>) {{
+      ^bb0(%in: i32, %out: i32):
+        %up = arith.constant {2} : i64
+        %down = arith.constant {3} : i64
+        %i = linalg.index 0 : index
+        %j = linalg.index 1 : index
+        %i64 = arith.index_cast %i : index to i64
+        %j64 = arith.index_cast %j : index to i64
+        %iu = arith.addi %i64, %up : i64
+        %iu0 = arith.maxsi %iu, %zero : i64
+        %iu1 = arith.minsi %iu0, %bottom : i64
+        %id = arith.addi %i64, %down : i64
+        %id0 = arith.minsi %id, %bottom : i64
+        %id1 = arith.maxsi %id0, %zero : i64
+        %jr = arith.addi %j64, %down : i64
+        %jr0 = arith.maxsi %jr, %zero : i64
+        %jr1 = arith.minsi %jr0, %right : i64
+        %iuc = arith.index_cast %iu1 : i64 to index
+        %idc = arith.index_cast %id1 : i64 to index
+        %jrc = arith.index_cast %jr1 : i64 to index
+        %a = tensor.extract %x[%iuc, %jrc] : tensor<400x300xi32>
+        %b = tensor.extract %x[%idc, %jrc] : tensor<400x300xi32>
+        %two = arith.constant 2 : i32
+        %twice = arith.muli %a, %two : i32
+        %s = arith.addi %twice, %b : i32
+        %t = arith.subi %s, %in : i32
+        linalg.yield %t : i32
+      }} -> tensor<{0}x{1}xi32>
+      return %r : tensor<{0}x{1}xi32>
+    }}
+)",
+                     height, width, -low - 2, -low + 1);
+}
 
 class FpgaTarget : public testing::Test {
  protected:
@@ -99,6 +146,25 @@ TEST_F(FpgaTarget, ProductsThatTakeTurnsInTheirSums) {
 }
 
 TEST_F(FpgaTarget, WindowsThatSlide) { expectSame(poolText("pool", 7, 6, 2, 3, 1, 1, "maximumf")); }
+
+TEST_F(FpgaTarget, WindowsBeyondTheEdges) {
+  expectSame(edgesText(400, 300, 0));
+  // More rows and columns than the operand has, and fewer.
+  expectSame(edgesText(402, 302, 1));
+  expectSame(edgesText(398, 297, -1));
+}
+
+// Nothing but lines of the operand is kept, one element of it comes a cycle.
+TEST_F(FpgaTarget, LinesAndNotTheWholeOperandAreKept) {
+  const Task task = parse(edgesText(400, 300, 0));
+  const auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
+  ASSERT_TRUE(kernel) << kernel.error().toString();
+  EXPECT_TRUE(kernel->memories.empty());
+  ASSERT_EQ(kernel->stages.size(), 1U);
+  const auto& nest = std::get<fpga::Nest>(kernel->stages[0].work);
+  EXPECT_EQ(nest.interval, 1U);
+  EXPECT_LE(kernel->ports.size(), 3U);
+}
 
 TEST_F(FpgaTarget, LoopsThatTheDataEnds) { expectSame(kLoop); }
 

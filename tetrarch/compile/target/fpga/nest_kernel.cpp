@@ -28,8 +28,12 @@ SmallVector<Value> NestKernel::body(const compile::TileBody& body, const StageLo
     }
   }
   auto index = [&](unsigned dim) { return affine(loops.indices[which][dim], loops, copy, b_.getI64Type()); };
-  auto extract = [&](Value tensor, Value place) -> Value {
-    const unsigned operand = mlir::cast<mlir::BlockArgument>(tensor).getArgNumber();
+  auto extract = [&](mlir::tensor::ExtractOp extract, Value place) -> Value {
+    for (const EdgeWindow& edge : edges_) {
+      if (auto shifts = edge.shifts.find(extract); shifts != edge.shifts.end())
+        return beyondEdges(edge, loops, shifts->second);
+    }
+    const unsigned operand = mlir::cast<mlir::BlockArgument>(extract.getTensor()).getArgNumber();
     return flow::LoadOp::create(b_, loc_, elementOf(operand), whole(operand).memory, place, 0);
   };
   values.index = index;
@@ -50,8 +54,11 @@ void NestKernel::emit(StageLoops& loops, size_t number) {
   }
   for (const compile::TileBody* body : {&nest.body, nest.epilogue ? &*nest.epilogue : nullptr}) {
     if (!body) continue;
-    for (auto extract : body->block->getOps<mlir::tensor::ExtractOp>())
+    for (auto extract : body->block->getOps<mlir::tensor::ExtractOp>()) {
+      if (llvm::any_of(edges_, [&](const EdgeWindow& edge) { return edge.shifts.contains(extract); }))
+        continue;
       await(whole(mlir::cast<mlir::BlockArgument>(extract.getTensor()).getArgNumber()));
+    }
   }
   SmallVector<int64_t> extents;
   SmallVector<bool> reductions;

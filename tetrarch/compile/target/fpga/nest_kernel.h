@@ -4,6 +4,7 @@
 #include <map>
 
 #include "mlir/IR/Builders.h"
+#include "tetrarch/compile/target/fpga/edge_window.h"
 #include "tetrarch/compile/target/fpga/flow.h"
 #include "tetrarch/compile/target/fpga/read_task.h"
 #include "tetrarch/compile/target/fpga/sliding_window.h"
@@ -45,6 +46,7 @@ class NestKernel {
   using Source = std::function<mlir::Value(llvm::ArrayRef<int64_t> copy)>;
 
   Status choose(const Fold& fold);
+  Result<bool> slideWindows(StageLoops& loops) const;
   void chooseRows(int64_t rows);
   void chooseUnits(StageLoops& loops);
   bool canBeUnit(const StageLoops& loops, size_t dim) const;
@@ -75,6 +77,7 @@ class NestKernel {
   llvm::SmallVector<int64_t> unitStrides(const compile::TileAccess& access, const StageLoops& loops) const;
   void openWindows(const StageLoops& loops);
   void fillTaps(const StageLoops& loops);
+  mlir::Value beyondEdges(const EdgeWindow& edge, const StageLoops& loops, Shifts shifts, size_t dim = 0);
   void await(const OnChip& place) { after_.append(place.written.begin(), place.written.end()); }
 
   const compile::Task& task_;
@@ -83,6 +86,7 @@ class NestKernel {
   mlir::OpBuilder b_;
   mlir::Location loc_;
   std::vector<StageLoops> stages_;
+  std::vector<EdgeWindow> edges_;
   llvm::SmallVector<int64_t> units_;
   flow::KernelOp kernel_;
   mlir::OpBuilder::InsertPoint network_;

@@ -157,7 +157,23 @@ void NestKernel::chooseUnits(StageLoops& loops) {
   }
 }
 
+// Unrolls the loops over windows. What lies beyond edges is in no memory: it must come from a window.
+Result<bool> NestKernel::slideWindows(StageLoops& loops) const {
+  for (const EdgeWindow& edge : edges_) {
+    for (const Shifts& place : edge.places()) loops.taps.push_back(edge.accessAt(place, loops.dims.size()));
+  }
+  const bool slides = slide(loops, plan_);
+  if (edges_.empty()) return slides;
+  const std::vector<SlidingWindow> windows = findWindows(loops, plan_);
+  for (const EdgeWindow& edge : edges_) {
+    const bool is_window = llvm::any_of(windows, [&](const auto& it) { return it.buffer == edge.buffer; });
+    if (!slides || !is_window) return propagate(unimplemented("its loops do not follow what they read"));
+  }
+  return true;
+}
+
 Status NestKernel::choose(const Fold& fold) {
+  if (fold.slides) edges_ = padEdges(plan_);
   for (const compile::TileNest& nest : plan_.nests) {
     std::vector<StageLoops> parts = StageLoops::withoutPanels(StageLoops(nest));
     stages_.insert(stages_.end(), std::make_move_iterator(parts.begin()),
@@ -167,7 +183,10 @@ Status NestKernel::choose(const Fold& fold) {
   if (chain) chooseRows(fold.cells);
   bool any_slides = false;
   for (StageLoops& loops : stages_) {
-    const bool slides = fold.slides && !chain && slide(loops, plan_);
+    bool slides = false;
+    if (fold.slides && !chain) {
+      TET_ASSIGN_OR_RETURN(slides, slideWindows(loops));
+    }
     if (!slides && !chain) unroll(loops, fold);
     if (stages_.size() == 1) chooseUnits(loops);
     interleave(loops, fold.cells);

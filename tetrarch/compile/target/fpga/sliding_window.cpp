@@ -11,9 +11,6 @@ namespace {
 using compile::TileAccess;
 using compile::TileBuffer;
 
-// Places of a window: more would be more hardware than is worth an iteration a pixel.
-constexpr int64_t kMostTaps = 64;
-
 bool isLoop(const Dim& dim) { return dim.role == Dim::Role::Loop && dim.extent > 1; }
 
 // Whether the loops go through the buffer in its own order.
@@ -39,13 +36,15 @@ bool sameLoops(const StageLoops& loops, const TileAccess& a, const TileAccess& b
 std::map<unsigned, std::vector<const TileAccess*>> readsOf(const StageLoops& loops,
                                                            const compile::TileNestPlan& plan) {
   std::map<unsigned, std::vector<const TileAccess*>> reads;
-  for (const compile::TileInput& input : loops.nest.body.inputs) {
-    const auto* access = std::get_if<TileAccess>(&input);
-    if (!access) continue;
-    const auto kind = plan.buffers[access->buffer].kind;
+  const auto add = [&](const TileAccess& access) {
+    const auto kind = plan.buffers[access.buffer].kind;
     if (kind == TileBuffer::Kind::kOperand || kind == TileBuffer::Kind::kPadded)
-      reads[access->buffer].push_back(access);
+      reads[access.buffer].push_back(&access);
+  };
+  for (const compile::TileInput& input : loops.nest.body.inputs) {
+    if (const auto* access = std::get_if<TileAccess>(&input)) add(*access);
   }
+  llvm::for_each(loops.taps, add);
   return reads;
 }
 

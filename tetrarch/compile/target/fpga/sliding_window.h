@@ -6,6 +6,9 @@
 
 namespace tetrarch::fpga {
 
+// Places of a window: more would be more hardware than is worth an iteration a pixel.
+inline constexpr int64_t kMostTaps = 64;
+
 // What a stage reads of one buffer, at places that differ from copy to copy and from operand to operand.
 struct SlidingWindow {
   unsigned buffer = 0;

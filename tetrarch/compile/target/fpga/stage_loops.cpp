@@ -35,6 +35,7 @@ StageLoops::StageLoops(const compile::TileNest& source) : nest(source) {
 
 void StageLoops::forEachAccess(llvm::function_ref<void(TileAccess&)> f) {
   nest.forEachAccess(f);
+  llvm::for_each(taps, f);
   for (auto& list : indices) llvm::for_each(list, f);
 }
 

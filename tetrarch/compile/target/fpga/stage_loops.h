@@ -43,7 +43,8 @@ class StageLoops {
   std::vector<std::vector<int64_t>> copies(bool reduction) const;
 
   std::vector<Dim> dims;
-  compile::TileNest nest;  // its accesses have one stride a dim; its extents are stale
+  compile::TileNest nest;                 // its accesses have one stride a dim; its extents are stale
+  std::vector<compile::TileAccess> taps;  // what the body reads beside its operands
   // linalg.index i of the body, and of the epilogue, as an offset and strides.
   std::array<std::vector<compile::TileAccess>, 2> indices;
 
