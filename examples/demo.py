@@ -107,8 +107,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--windows",
         type=int,
-        default=240,
-        help="of what the NPU can take; those in its share run in its RTL too (240)",
+        default=80,
+        help="of the NPU's share that run in its RTL too (80)",
     )
     parser.add_argument("--seed", type=int, default=1, help="draws these windows (1)")
     parser.add_argument(

@@ -190,9 +190,9 @@ def check_in_rtl(
         tetrarch.DeviceError: a bit or a number of cycles differs, or the RTL halts or hangs.
     """
     print(
-        f"\nRun windows in the Verilated RTL: {question.windows} are drawn by seed {question.seed} over all that the"
+        f"\nRun {question.windows} windows of the NPU's share, drawn by seed {question.seed}, in the Verilated RTL",
+        flush=True,
     )
-    print("NPU can take, and those in its share are run", flush=True)
     begin = time.monotonic()
     checked = {task: question.checked_npu if is_npu(device) else device for task, device in placement.items()}
     program = compiled.placed(checked, [*question.devices[:-1], question.checked_npu])

@@ -104,14 +104,48 @@ def test_neighbours_on_the_npu_are_one_segment(convolutions, samples, tmp_path):
     busy = [part["utilisation"] for task in tasks for part in task["parts"] if "utilisation" in part]
     assert busy
     assert all(0 < figure["value"] <= 1 and figure["source"] == "modelled" for figure in busy)
-    # The same placement, loaded: the artifact's segments. Another one: the tasks' own code.
+    # The same placement, loaded: the artifact's segments.
     program.save(tmp_path / "m.tet")
     again = tetrarch.load(tmp_path / "m.tet", devices=["cpu", "npu"], place=file)
-    assert [task.get("segment") for task in again.report()["tasks"]] == [t.get("segment") for t in tasks]
-    file.write_text(json.dumps({fused[0]["name"]: "cpu"}))
-    apart = tetrarch.load(tmp_path / "m.tet", devices=["cpu", "npu"], place=file)
-    assert not any("segment" in task for task in apart.report()["tasks"])
-    np.testing.assert_array_equal(program(samples[:1]), apart(samples[:1]))
+    assert segments_of(again) == segments_of(program)
+
+
+def segments_of(program):
+    return [task.get("segment") for task in program.report()["tasks"]]
+
+
+def test_a_placement_chosen_at_load_gets_segments(convolutions, samples, tmp_path):
+    given = {"quantize": "int8", "calibration": [{"x": samples[:4]}]}
+    compiled = tetrarch.compile(convolutions, devices=["cpu", "npu"], measure=False, **given)
+    compiled.save(tmp_path / "m.tet")
+    file = tmp_path / "place.json"
+    file.write_text(json.dumps(places_with_npu(convolutions, given)))
+
+    def load(npu="npu", **options):
+        placed = json.loads(file.read_text())
+        file.write_text(
+            json.dumps({task: npu if on.startswith("npu") else on for task, on in placed.items()})
+        )
+        return tetrarch.load(tmp_path / "m.tet", devices=["cpu", npu], place=file, **options)
+
+    fused, apart, checked = load(), load(retune=False), load("npu:check_rtl=8")
+    assert any(segments_of(fused)) and not any(segments_of(apart))
+    assert segments_of(checked) == segments_of(fused)
+    results = [np.array(program(samples[:1])) for program in (compiled, fused, apart, checked)]
+    for result in results[1:]:
+        np.testing.assert_array_equal(results[0], result)
+    windows = [
+        part.get("counters", {}).get("rtl_windows", 0)
+        for t in checked.report()["tasks"]
+        for part in t["parts"]
+    ]
+    assert sum(windows) == 8
+    assert npu_seconds(fused) <= npu_seconds(apart)
+
+
+def npu_seconds(program):
+    parts = [part for task in program.report()["tasks"] for part in task["parts"]]
+    return sum(part["time"]["value"] for part in parts if part["device"].startswith("npu"))
 
 
 GROUPS = {  # groups, channels and features of each

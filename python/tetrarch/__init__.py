@@ -127,7 +127,8 @@ def load(
         devices: what to use; by default the devices of the artifact's own plan.
         place: force placement, as in `compile`.
         retune: make code and costs anew for an artifact of another machine, or for devices that it has no code for;
-            the result is kept beside the profile of measured costs for the next load.
+            the result is kept beside the profile of measured costs for the next load. Also give a forced placement
+            code of its own, where the artifact was made for another.
 
     Raises:
         InputError: there is no such file, or it is no artifact, or a damaged one.

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -140,6 +141,8 @@ struct PlanCode {
   int code = 0;                        // index in Manifest.code: that code
   int section = 0;                     // index in the artifact's section table, type TET_SECTION_CODE
   std::vector<SegmentEntry> segments;  // by first task
+  // The code itself, in place of a section, where it was made after the artifact: no file has this.
+  std::shared_ptr<const std::vector<std::byte>> made = nullptr;
   bool operator==(const PlanCode&) const = default;
 };
 

@@ -41,21 +41,6 @@ struct UniqueTasks {
   }
 };
 
-// Gives each task the bytes of its constants, which stay where the graph has them.
-void attachConstants(TaskGraph& graph) {
-  const abi::Manifest& manifest = graph.manifest;
-  for (size_t i = 0; i < graph.tasks.size(); ++i) {
-    std::vector<std::span<const std::byte>> constants;
-    for (int input : manifest.tasks[i].inputs) {
-      const abi::TensorEntry& tensor = manifest.tensors[abi::rootTensor(manifest, input)];
-      const bool is_known = tensor.kind == abi::TensorKind::Constant && graph.weights.bytes() > 0;
-      constants.push_back(is_known ? bytesOf(graph.weights).subspan(tensor.offset, tensor.bytes)
-                                   : std::span<const std::byte>());
-    }
-    graph.tasks[i].constants = std::move(constants);
-  }
-}
-
 void tell(const DriverOptions& options, std::string stage, std::string what, size_t done, size_t total) {
   if (options.progress) options.progress({std::move(stage), std::move(what), done, total});
 }
@@ -316,7 +301,6 @@ class CostMeter {
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section) {
   std::vector<Section> out;
   if (graph.tasks.empty()) return out;
-  attachConstants(graph);
   Sections sections(out, first_section);
   std::vector<GeneratorChoice> done;
   for (const auto& device : options.devices) {

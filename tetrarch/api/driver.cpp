@@ -155,7 +155,13 @@ Result<std::shared_ptr<const abi::Artifact>> finish(TaskGraph tasks, const Drive
   TET_ASSIGN_OR_RETURN(auto sections, generateCode(tasks, options, first_section));
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
-  TET_RETURN_IF_ERROR(fuseSegments(tasks, options, sections, first_section));
+  for (abi::PlanEntry& plan : tasks.manifest.plans) {
+    TET_RETURN_IF_ERROR(fuseSegments(tasks, options, plan));
+    for (abi::PlanCode& code : plan.code) {
+      code.section = first_section + static_cast<int>(sections.size());
+      sections.push_back({TET_SECTION_CODE, *std::exchange(code.made, nullptr)});
+    }
+  }
   if (options.progress) options.progress({"artifact", "", 0, 0});
   return pack(tasks, sections, name);
 }
@@ -209,16 +215,20 @@ std::optional<abi::Maker> thisMachine() {
 Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifact& artifact,
                                                                const DriverOptions& options) {
   const auto context = makeContext();
-  auto parsed = parseTasks(*context, artifact.tasks(), artifact.manifest());
-  if (!parsed) return propagate(parsed.error().withContext(artifact.name()));
-  const std::span weights = artifact.weights();  // outlives this call, so its memory can be used
-  TaskGraph graph{artifact.manifest(), std::move(parsed->tasks), {}};
-  graph.weights = Tensor::view(ElementType::U8, {static_cast<int64_t>(weights.size())},
-                               const_cast<std::byte*>(weights.data()));
+  TET_ASSIGN_OR_RETURN(auto parsed, parseTasks(*context, artifact));
+  TaskGraph graph = std::move(parsed.graph);
   graph.manifest.code.clear();
   graph.manifest.costs.clear();
   graph.manifest.plans.clear();
   return finish(std::move(graph), options, artifact.name());
+}
+
+Status compileSegments(const abi::Artifact& artifact, const DriverOptions& options, abi::PlanEntry& plan) {
+  if (artifact.tasks().empty() || unfusedCode(artifact.manifest(), options.devices, plan).empty()) return {};
+  const auto context = makeContext();
+  TET_ASSIGN_OR_RETURN(const auto parsed, parseTasks(*context, artifact));
+  Status fused = fuseSegments(parsed.graph, options, plan);
+  return fused.ok() ? fused : fused.withContext(artifact.name());
 }
 
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding& binding,

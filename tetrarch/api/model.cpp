@@ -73,22 +73,23 @@ struct Model::Impl {
     inputs = std::move(interface.inputs);
     outputs = std::move(interface.outputs);
   }
-  // A model with the one variant that an artifact is.
-  static Result<Model> of(std::shared_ptr<const abi::Artifact> artifact, api::OpenDevices devices,
-                          const std::string& place, bool divide);
+  // A model with the one variant that an artifact is. `compiles`: a plan that is new gets code of its own.
+  static Result<Model> of(std::shared_ptr<const abi::Artifact> artifact, api::DriverOptions driver,
+                          bool compiles);
   Status addVariant(const api::Binding& bound, api::Needs* missing);
   Status compileFor(std::span<const Tensor> given);
   Status choose(std::span<const Tensor> given);
 };
 
-Result<Model> Model::Impl::of(std::shared_ptr<const abi::Artifact> artifact, api::OpenDevices devices,
-                              const std::string& place, bool divide) {
-  auto plan = api::choosePlan(artifact->manifest(), devices, place, divide);
+Result<Model> Model::Impl::of(std::shared_ptr<const abi::Artifact> artifact, api::DriverOptions driver,
+                              bool compiles) {
+  auto plan = api::choosePlan(artifact->manifest(), driver.devices, driver.place, driver.divide);
   if (!plan) return propagate(plan.error().withContext(artifact->name()));
+  if (compiles) TET_RETURN_IF_ERROR(api::compileSegments(*artifact, driver, *plan));
   auto impl = std::make_unique<Impl>();
   impl->take(api::interfaceOf(artifact->manifest()));
-  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan), std::move(devices),
-                                                   namesOf(impl->inputs), {}));
+  TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan),
+                                                   std::move(driver.devices), namesOf(impl->inputs), {}));
   impl->current = variant.get();
   impl->variants.push_back(std::move(variant));
   return Model(std::move(impl));
@@ -135,7 +136,7 @@ Result<Model> Model::compile(const std::filesystem::path& path, CompileOptions o
   TET_ASSIGN_OR_RETURN(auto artifact, abi::Artifact::open(path));
   TET_ASSIGN_OR_RETURN(auto driver, driverOptions(options));
   TET_ASSIGN_OR_RETURN(artifact, api::recompileArtifact(*artifact, driver));
-  return Impl::of(std::move(artifact), std::move(driver.devices), options.place, options.divide);
+  return Impl::of(std::move(artifact), std::move(driver), true);
 }
 
 Result<Model> Model::compile(std::span<const std::byte> onnx, std::string name,
@@ -177,12 +178,15 @@ Result<Model> Model::load(const std::filesystem::path& path, const LoadOptions& 
   }
   if (!devices) return propagate(std::move(devices));
   TET_RETURN_IF_ERROR(api::parsePlace(options.place, api::idsOf(*devices)));
+  api::DriverOptions driver{.devices = *std::move(devices),
+                            .place = options.place,
+                            .measure = options.measure,
+                            .progress = options.progress};
   if (options.retune) {
-    api::DriverOptions driver{.devices = *devices, .measure = options.measure, .progress = options.progress};
     TET_ASSIGN_OR_RETURN(driver.profile, openProfile({.progress = options.progress}));
     TET_ASSIGN_OR_RETURN(artifact, api::tuneForThisMachine(std::move(artifact), driver));
   }
-  return Impl::of(std::move(artifact), std::move(*devices), options.place, true);
+  return Impl::of(std::move(artifact), std::move(driver), options.retune);
 }
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -73,7 +73,8 @@ struct LoadOptions {
   std::vector<std::string> devices;  // empty: those of the artifact's first plan
   std::string place;                 // as above; a forced placement is planned from the artifact's costs
   // Code and costs of an artifact that was made on another machine, or for other devices, are made anew where
-  // this build has a compiler; the result is kept beside the profile for the next load.
+  // this build has a compiler; the result is kept beside the profile for the next load. So is the code that a
+  // plan of its own has (segments), where the artifact was made for other plans; that is not kept.
   bool retune = true;
   bool measure = true;                            // then: as above
   std::function<void(const Progress&)> progress;  // called from the loading thread; may be empty

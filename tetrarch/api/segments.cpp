@@ -14,6 +14,11 @@ bool isWholeOn(const abi::PlanEntry& plan, int task, int device) {
   return plan.placement[task] == std::vector{abi::Share{device}};
 }
 
+const run::Device* findDevice(const OpenDevices& devices, const abi::PlanDevice& id) {
+  const auto found = std::ranges::find_if(devices, [&](const auto& open) { return open->id() == id; });
+  return found == devices.end() ? nullptr : found->get();
+}
+
 // Numbers a segment's tensors in the order of its buffers, then those inside.
 compile::Segment describeSegment(const TaskGraph& graph, int first, int count) {
   const abi::Manifest& m = graph.manifest;
@@ -42,7 +47,8 @@ compile::Segment describeSegment(const TaskGraph& graph, int first, int count) {
 // Code of one device of one plan.
 class Fuser {
  public:
-  Fuser(TaskGraph& graph, const CodeGenerator& generator, const abi::PlanEntry& plan, abi::PlanCode& code)
+  Fuser(const TaskGraph& graph, const CodeGenerator& generator, const abi::PlanEntry& plan,
+        abi::PlanCode& code)
       : graph_(graph), generator_(generator), plan_(plan), code_(code) {}
 
   Result<std::vector<std::byte>> run() {
@@ -80,7 +86,7 @@ class Fuser {
     return std::move(blobs.front().bytes);
   }
 
-  TaskGraph& graph_;
+  const TaskGraph& graph_;
   const CodeGenerator& generator_;
   const abi::PlanEntry& plan_;
   abi::PlanCode& code_;
@@ -121,25 +127,32 @@ std::vector<std::pair<int, int>> segmentsOf(const abi::Manifest& m, const abi::P
   return runs;
 }
 
-Status fuseSegments(TaskGraph& graph, const DriverOptions& options, std::vector<Section>& sections,
-                    int first_section) {
-  for (abi::PlanEntry& plan : graph.manifest.plans) {
-    for (size_t d = 0; d < plan.devices.size(); ++d) {
-      const auto device = std::ranges::find_if(
-          options.devices, [&](const auto& open) { return open->id() == plan.devices[d]; });
-      if (device == options.devices.end()) continue;
-      const auto number = run::chooseCode(graph.manifest, (*device)->info());
-      if (!number) continue;  // runs nothing
-      const CodeGenerator& row = *compile::findCodeGenerator(graph.manifest.code[*number].generator);
-      if (!row.fusesSegments() || segmentsOf(graph.manifest, plan, static_cast<int>(d)).empty()) continue;
-      if (options.progress) options.progress({fmt::format("segments for {}", row.name()), plan.name, 0, 0});
-      const auto special = row.forFeatures((*device)->info().features);
-      abi::PlanCode code{.device = static_cast<int>(d), .code = *number};
-      TET_ASSIGN_OR_RETURN(auto bytes, Fuser(graph, special ? *special : row, plan, code).run());
-      code.section = first_section + static_cast<int>(sections.size());
-      sections.push_back({TET_SECTION_CODE, std::move(bytes)});
-      plan.code.push_back(std::move(code));
-    }
+std::vector<abi::PlanCode> unfusedCode(const abi::Manifest& manifest, const OpenDevices& devices,
+                                       const abi::PlanEntry& plan) {
+  std::vector<abi::PlanCode> unfused;
+  for (size_t d = 0; d < plan.devices.size(); ++d) {
+    const run::Device* device = findDevice(devices, plan.devices[d]);
+    if (!device) continue;
+    const auto number = run::chooseCode(manifest, device->info());
+    if (!number) continue;  // runs nothing
+    const abi::PlanCode code{.device = static_cast<int>(d), .code = *number};
+    const CodeGenerator* row = compile::findCodeGenerator(manifest.code[*number].generator);
+    const bool has_own = std::ranges::find(plan.code, code.device, &abi::PlanCode::device) != plan.code.end();
+    if (!has_own && row && row->fusesSegments() && !segmentsOf(manifest, plan, code.device).empty())
+      unfused.push_back(code);
+  }
+  return unfused;
+}
+
+Status fuseSegments(const TaskGraph& graph, const DriverOptions& options, abi::PlanEntry& plan) {
+  for (abi::PlanCode& code : unfusedCode(graph.manifest, options.devices, plan)) {
+    const CodeGenerator& row = *compile::findCodeGenerator(graph.manifest.code[code.code].generator);
+    if (options.progress) options.progress({fmt::format("segments for {}", row.name()), plan.name, 0, 0});
+    const run::Device& device = *findDevice(options.devices, plan.devices[code.device]);
+    const auto special = row.forFeatures(device.info().features);
+    TET_ASSIGN_OR_RETURN(auto bytes, Fuser(graph, special ? *special : row, plan, code).run());
+    code.made = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+    plan.code.push_back(std::move(code));
   }
   return {};
 }

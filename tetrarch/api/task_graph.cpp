@@ -146,7 +146,23 @@ Result<TaskGraph> collectTasks(mlir::ModuleOp module) {
   auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
   if (!main || !main.getBody().hasOneBlock())
     return internalError("the graph has no function 'main' of one block");
-  return Collector().run(main);
+  TET_ASSIGN_OR_RETURN(TaskGraph graph, Collector().run(main));
+  attachConstants(graph);
+  return graph;
+}
+
+void attachConstants(TaskGraph& graph) {
+  const abi::Manifest& manifest = graph.manifest;
+  for (size_t i = 0; i < graph.tasks.size(); ++i) {
+    std::vector<std::span<const std::byte>> constants;
+    for (int input : manifest.tasks[i].inputs) {
+      const abi::TensorEntry& tensor = manifest.tensors[abi::rootTensor(manifest, input)];
+      const bool is_known = tensor.kind == abi::TensorKind::Constant && graph.weights.bytes() > 0;
+      constants.push_back(is_known ? bytesOf(graph.weights).subspan(tensor.offset, tensor.bytes)
+                                   : std::span<const std::byte>());
+    }
+    graph.tasks[i].constants = std::move(constants);
+  }
 }
 
 }  // namespace tetrarch::api

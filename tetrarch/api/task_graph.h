@@ -27,4 +27,7 @@ inline std::span<const std::byte> bytesOf(const Tensor& weights) {
 // when it is not what the pipeline's last stage promises: constants, reshapes and tasks alone.
 Result<TaskGraph> collectTasks(mlir::ModuleOp module);
 
+// Gives each task the bytes of its constants, which stay where the graph has them.
+void attachConstants(TaskGraph& graph);
+
 }  // namespace tetrarch::api

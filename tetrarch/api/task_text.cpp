@@ -78,14 +78,22 @@ std::string taskText(const TaskGraph& graph) {
   return text;
 }
 
-Result<ParsedTasks> parseTasks(mlir::MLIRContext& context, std::string_view text,
-                               const abi::Manifest& manifest) {
-  ParsedTasks parsed;
-  TET_ASSIGN_OR_RETURN(parsed.module, tet::parseGraph(text, &context, "tasks"));
-  for (const abi::TaskEntry& entry : manifest.tasks) {
-    TET_ASSIGN_OR_RETURN(compile::Task task, findTask(*parsed.module, entry, manifest));
-    parsed.tasks.push_back(std::move(task));
+Result<ParsedTasks> parseTasks(mlir::MLIRContext& context, const abi::Artifact& artifact) {
+  const auto in_artifact = [&](const Status& status) {
+    return propagate(status.withContext(artifact.name()));
+  };
+  auto module = tet::parseGraph(artifact.tasks(), &context, "tasks");
+  if (!module) return in_artifact(module.error());
+  ParsedTasks parsed{*std::move(module), {artifact.manifest(), {}, {}}};
+  for (const abi::TaskEntry& entry : artifact.manifest().tasks) {
+    auto task = findTask(*parsed.module, entry, artifact.manifest());
+    if (!task) return in_artifact(task.error());
+    parsed.graph.tasks.push_back(*std::move(task));
   }
+  const std::span weights = artifact.weights();
+  parsed.graph.weights = Tensor::view(ElementType::U8, {static_cast<int64_t>(weights.size())},
+                                      const_cast<std::byte*>(weights.data()));
+  attachConstants(parsed.graph);
   return parsed;
 }
 

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "tetrarch/abi/artifact_file.h"
 #include "tetrarch/api/task_graph.h"
 
 namespace tetrarch::api {
@@ -15,14 +15,13 @@ namespace tetrarch::api {
 // operands of tasks, so they are not in it.
 std::string taskText(const TaskGraph& graph);
 
-// The tasks that `manifest` lists, in its order; their blocks belong to `module`.
+// What an artifact holds; the tasks' blocks belong to `module`, the weights to the artifact.
 struct ParsedTasks {
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::vector<compile::Task> tasks;
+  TaskGraph graph;
 };
-// Any text is safe to pass. InvalidArgument when it does not parse, lacks a task, or has one whose operands
-// are not the manifest's tensors.
-Result<ParsedTasks> parseTasks(mlir::MLIRContext& context, std::string_view text,
-                               const abi::Manifest& manifest);
+// Any text is safe. InvalidArgument names the artifact when it does not parse, lacks a task, or has one whose
+// operands are not the manifest's tensors.
+Result<ParsedTasks> parseTasks(mlir::MLIRContext& context, const abi::Artifact& artifact);
 
 }  // namespace tetrarch::api

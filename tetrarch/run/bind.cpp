@@ -97,7 +97,8 @@ class Binder {
   }
 
   Result<Module> loadOwn(Device& device, const abi::PlanCode& own) const {
-    return device.load(artifact().name(), m_.code[own.code].format, artifact().bytes(own.section));
+    return device.load(artifact().name(), m_.code[own.code].format,
+                       own.made ? std::span(*own.made) : artifact().bytes(own.section));
   }
 
   // The driver's own form of the code where it was kept and is of this driver, else the code.

@@ -106,8 +106,10 @@ void ModelOptions::add(CLI::App& app) {
                  "file of measured costs (default: $TETRARCH_PROFILE or ~/.cache/tetrarch/profile.db)");
   app.add_flag("--no-measure", no_measure, "plan from estimates; time nothing");
   app.add_flag("--no-divide", no_divide, "never divide one task over several devices");
-  app.add_flag("--no-retune", no_retune,
-               "run an artifact of another machine with the code that it brings, as it was planned there");
+  app.add_flag(
+      "--no-retune", no_retune,
+      "run an artifact of another machine, or a placement that it was not made for, with the code that "
+      "it brings");
   app.add_flag("-q,--quiet", quiet, "show no progress");
 }
 
