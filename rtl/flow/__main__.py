@@ -48,6 +48,7 @@ def describe(netlist: synthesis.Netlist, library: Library, available: list[Macro
     units = timing.paths()
     longest = max(units.values(), key=lambda path: path.delay)
     described = {
+        "rtl": netlist.design.fingerprint(),
         "parameters": dict(netlist.design.parameters),
         "cells": sum(count for cell, count in netlist.cells.items() if cell in library.cells),
         "flip_flops": _count(netlist, library, lambda cell: cell.is_flip_flop),
@@ -229,8 +230,14 @@ def characterise(paths: list[Path], designs: list[Design], metered: list[Design]
 
 
 def _portable(words: list[str]) -> list[str]:
-    """Without the folders in which this machine keeps its libraries."""
-    return [Path(word).name if word.endswith((".lib", ".gz")) else word for word in words]
+    """Without the folders in which this machine keeps libraries, netlists and figures."""
+    kept, rest = [], iter(words)
+    for word in rest:
+        if word in ("--keep", "--out"):
+            next(rest)
+        elif not word.startswith(("--keep=", "--out=")):
+            kept.append(Path(word).name if word.endswith((".lib", ".gz")) else word)
+    return kept
 
 
 def main() -> int:

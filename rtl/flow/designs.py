@@ -7,11 +7,13 @@ square of the side.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 RTL = Path(__file__).resolve().parents[1]
-# The instruction table as a package, which the build prints.
+# The instruction table, and as a package, which the build prints.
+TABLE = RTL.parent / "tetrarch" / "abi" / "npu_isa.def"
 GENERATED = RTL.parent / "build" / "rtl" / "npu_isa_pkg.sv"
 
 # Memories are macros: cells of their own, neither synthesised nor counted among the others.
@@ -63,7 +65,17 @@ class Design:
 
     def sources(self) -> list[Path]:
         """Its files, in an order in which each is declared before it is used."""
-        return [GENERATED, *(RTL / "npu" / f"{name}.sv" for name in self.files)]
+        return [GENERATED, *self._written()]
+
+    def _written(self) -> list[Path]:
+        return [RTL / "npu" / f"{name}.sv" for name in self.files]
+
+    def fingerprint(self) -> str:
+        """Of its RTL as it is today: figures with another one are of an older RTL."""
+        digest = hashlib.sha256()
+        for file in (TABLE, *self._written()):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()[:16]
 
 
 FLOATS = ("npu_fp_pack", "npu_fp_mul", "npu_fp_add", "npu_fp_max")

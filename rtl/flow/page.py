@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rtl.flow.designs import DESIGNS
+
 SQUARE, LINEAR, CONSTANT = 2, 1, 0  # how a figure grows with the side
 
 HEAD = """\
@@ -11,14 +13,13 @@ Written by `python -m rtl.flow.publish` from [rtl/flow/figures.json](../rtl/flow
 here is *modelled*: netlists of library cells before layout. There are no wires and no clock tree in them; a clock is
 30 % slower than the cells alone allow, to leave room for wires. Simulation has no delays, so there are no glitches
 in the energies. ASAP7 is a predictive library that no fab makes. No chip and no board has been measured.
-A node has the designs that its command names. All in cells is of the RTL of 23 November 2026, the counts on the FPGA are
-of 30 November: its longest paths are shorter since, by how much was not measured.
+A node has the designs that its command names. {age}
 """
 
 
 def page(figures: dict, dram_byte: float) -> str:
     nodes = {name: node for name, node in figures.items() if "designs" in node}
-    parts = [HEAD, _designs(nodes)]
+    parts = [HEAD.format(age=_age(nodes)), _designs(nodes)]
     for name, node in nodes.items():
         for design, found in node["designs"].items():
             if "units" in found:
@@ -27,6 +28,17 @@ def page(figures: dict, dram_byte: float) -> str:
                 parts.append(_energy(name, design, found, dram_byte))
     parts += [_scaling(nodes), _memories(nodes), _fpga(figures), _commands(figures)]
     return "\n".join(part for part in parts if part)
+
+
+def _age(nodes: dict) -> str:
+    """Which figures are of the RTL as it is."""
+    old = [
+        f"{design} in {name}"
+        for name, node in nodes.items()
+        for design, found in node["designs"].items()
+        if found.get("rtl") != DESIGNS[design].fingerprint()
+    ]
+    return f"Of an older RTL are: {', '.join(old)}." if old else "All in cells is of the RTL as it is."
 
 
 def scaled_area(core: dict, scale: float) -> float:

@@ -9,9 +9,9 @@ import re
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
-TABLE = Path(__file__).resolve().parents[2] / "tetrarch" / "abi" / "npu_isa.def"
+from rtl.flow.designs import TABLE
+
 _ROW = re.compile(r"^NPU_(OPCODE|FIELD_\w+|VECTOR_OP)\((.*)\)$", re.MULTILINE)
 LOAD, MATRIX, VECTOR, STORE = range(4)
 ACCUMULATOR = 1 << 15  # of a local address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 import tetrarch
 from examples.models import resnet50
-from examples.models.cache import cached
+from examples.models.cache import cache_folder
 from examples.models.photographs import NAMES, as_input, centre_crop, photograph
 
 SIDE = 16
@@ -44,15 +45,14 @@ def image(name: str = NAMES[0]) -> np.ndarray:
     return as_input(centre_crop(photograph(name)))
 
 
+@functools.cache
 def artifact() -> Path:
-    """The compiled network; minutes the first time."""
-
-    def write(path: Path) -> None:
-        samples = [{resnet50.INPUT: image(name)} for name in NAMES[:CALIBRATION]]
-        options = {"quantize": "int8", "calibration": samples, "place": f"{NPU},{CPU}", "measure": False}
-        tetrarch.compile(resnet50.onnx_file(), devices=[NPU, CPU], **options).save(path)
-
-    return cached(f"resnet50-int8-npu{SIDE}.tet", write)
+    """The compiled network: once a process, since an older one would prove what another compiler wrote."""
+    path = cache_folder() / f"resnet50-int8-npu{SIDE}.tet"
+    samples = [{resnet50.INPUT: image(name)} for name in NAMES[:CALIBRATION]]
+    options = {"quantize": "int8", "calibration": samples, "place": f"{NPU},{CPU}", "measure": False}
+    tetrarch.compile(resnet50.onnx_file(), devices=[NPU, CPU], **options).save(path)
+    return path
 
 
 def load(options: str = "") -> tetrarch.Program:
