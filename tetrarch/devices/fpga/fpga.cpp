@@ -3,18 +3,20 @@
 // that place and route found for each kernel, or where it was not run yet at an estimate, and transfers over
 // a stated link.
 //
-// Options: "part"; "link_bytes_per_second" and "link_latency_ns" of what brings operands and takes results,
-// one launch after the other; "engine" ("model", "rtl"). With the model, "check_rtl" units of each launch,
-// drawn by "check_seed", run in the SystemVerilog too, all of them where a launch is small, and a bit or a
-// cycle that differs is an error; once more with ports that pause at random. An RTL that hangs loses the
-// device. Loading another configuration than the one on the part takes its bitstream's time. Energy is a
-// model: what the part takes by being on while it works, and a share for each resource and cycle.
+// Options: "part"; "designs", the folder where place and route left its reports; "link_bytes_per_second" and
+// "link_latency_ns" of what brings operands and takes results, one launch after the other; "engine" ("model",
+// "rtl"). With the model, "check_rtl" units of each launch, drawn by "check_seed", run in the SystemVerilog
+// too, all of them where a launch is small, and a bit or a cycle that differs is an error; once more with
+// ports that pause at random. An RTL that hangs loses the device. Loading another configuration than the one
+// on the part takes its bitstream's time. Energy is a model: what the part takes by being on while it works,
+// and a share for each resource and cycle.
 #include <algorithm>
 #include <atomic>
 #include <limits>
 #include <random>
 
 #include "tetrarch/abi/fpga_blob.h"
+#include "tetrarch/abi/fpga_design.h"
 #include "tetrarch/base/trace.h"
 #include "tetrarch/devices/fpga/module.h"
 #include "tetrarch/devices/fpga/timing.h"
@@ -31,21 +33,24 @@ constexpr size_t kNothingLoaded = std::numeric_limits<size_t>::max();
 // What PCI Express 3.0 with four lanes carries.
 constexpr int64_t kLinkBytesPerSecond = 3'200'000'000, kLinkLatencyNs = 1000;
 
-// The counters of a receipt, one row each. Of the last two what ran in the RTL and agreed with the twin.
+// The counters of a receipt, one row each. Refused: units that ran with the estimate although the cache holds
+// a report, for it is not that of the kernel. Of the last two what ran in the RTL and agreed with the twin.
 enum Counter : uint8_t {
   kReconfigurations,
   kTransferBytes,
   kRoutedUnits,
+  kRefusedUnits,
   kRtlUnits,
   kRtlCycles,
   kCounterCount
 };
-constexpr const char* kCounters[] = {"reconfigurations", "transfer_bytes", "routed_units", "rtl_units",
-                                     "rtl_cycles"};
+constexpr const char* kCounters[] = {"reconfigurations", "transfer_bytes", "routed_units",
+                                     "refused_units",    "rtl_units",      "rtl_cycles"};
 static_assert(std::size(kCounters) == kCounterCount && kCounterCount <= TET_MAX_COUNTERS);
 
 struct Options {
   Board board;
+  std::filesystem::path designs;
   double link_bytes_per_second = 0, link_latency = 0;
   bool is_rtl = false;
   int64_t checks = 0;
@@ -102,7 +107,7 @@ class FpgaDevice : public tet_device {
     std::lock_guard lock(mutex_);
     // A configuration that gets more kernels is another one.
     if (loaded_ == configurations_.last()) loaded_ = kNothingLoaded;
-    return FpgaModule::load(options_.board, configurations_, name, bytes);
+    return FpgaModule::load(options_.board, options_.designs, configurations_, name, bytes);
   }
 
   Status run(std::span<const hosted::Launch> launches) override {
@@ -237,6 +242,7 @@ class FpgaDevice : public tet_device {
     if (!launch.receipt) return;
     tally.counters[kTransferBytes] = bytes;
     tally.counters[kRoutedUnits] = kernel.is_routed ? units : 0;
+    tally.counters[kRefusedUnits] = kernel.is_refused ? units : 0;
     hosted::stamp(launch.receipt, begin_ns, nowNs());
     tet_receipt& receipt = *launch.receipt;
     receipt.cycles = static_cast<uint64_t>(tally.cycles);
@@ -257,7 +263,7 @@ class FpgaDevice : public tet_device {
 
 Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& given) {
   TET_ASSIGN_OR_RETURN(const Board board, findBoard(given.text("part", "ecp5-85k")));
-  Options options{.board = board};
+  Options options{.board = board, .designs = given.text("designs", designCache().string())};
   options.link_bytes_per_second =
       static_cast<double>(given.integer("link_bytes_per_second", kLinkBytesPerSecond, 1, int64_t{1} << 50));
   options.link_latency =

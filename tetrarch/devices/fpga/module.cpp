@@ -14,7 +14,8 @@ size_t Configurations::place(const Resources& uses) {
   return last_;
 }
 
-Status FpgaModule::add(const Board& board, Configurations& configurations, const Kernel& kernel) {
+Status FpgaModule::add(const Board& board, const std::filesystem::path& designs,
+                       Configurations& configurations, const Kernel& kernel) {
   FpgaKernel& k = kernels_[kernel.symbol];
   k.kernel = &kernel;
   uint64_t units = 1;
@@ -23,7 +24,9 @@ Status FpgaModule::add(const Board& board, Configurations& configurations, const
             .units = units,
             .granularity = 1,
             .buffer_count = kernel.buffers};
-  TET_ASSIGN_OR_RETURN(const std::optional<Design> design, readDesign(kernel, board.part));
+  const auto found = readDesign(kernel, board.part, designs);
+  k.is_refused = !found;
+  const std::optional<Design> design = found ? *found : std::nullopt;
   k.is_routed = design.has_value();
   k.hz = design ? design->hz : kernel.estimated_hz > 0 ? kernel.estimated_hz : board.default_hz;
   k.uses = design ? design->uses : kernel.estimate;
@@ -42,8 +45,8 @@ Status FpgaModule::add(const Board& board, Configurations& configurations, const
   return {};
 }
 
-Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, Configurations& configurations,
-                                                     const std::string& name,
+Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, const std::filesystem::path& designs,
+                                                     Configurations& configurations, const std::string& name,
                                                      std::span<const std::byte> bytes) {
   auto module = std::make_unique<FpgaModule>();
   auto program = readProgram(bytes);
@@ -54,7 +57,7 @@ Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, Configu
                            board.part);
   }
   for (const Kernel& kernel : module->program_.kernels) {
-    if (Status status = module->add(board, configurations, kernel); !status.ok()) {
+    if (Status status = module->add(board, designs, configurations, kernel); !status.ok()) {
       return propagate(status.withContext(fmt::format("{}: kernel {}", name, kernel.symbol)));
     }
   }

@@ -1,6 +1,7 @@
 // A loaded blob of format "fpga": every kernel verified, its cycles, clock and place on the part known.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,8 @@ struct FpgaKernel : tet_kernel {
   const Kernel* kernel = nullptr;
   std::optional<int64_t> cycles;  // of a unit; nothing where they depend on data
   double hz = 0;
-  bool is_routed = false;  // the clock is what place and route found for exactly this kernel
+  bool is_routed = false;   // the clock is what place and route found for exactly this kernel
+  bool is_refused = false;  // there is a report in its place, which is damaged or of something else
   Resources uses;
   int64_t bytes_per_unit = 0;  // through its ports
   size_t configuration = 0;    // that holds it
@@ -49,12 +51,15 @@ class FpgaModule : public tet_module {
  public:
   // InvalidArgument for a blob that is not one or for another part, FailedPrecondition for a kernel that
   // would wait for ever, ResourceExhausted for one that does not fit: each names the kernel.
-  static Result<std::unique_ptr<FpgaModule>> load(const Board& board, Configurations& configurations,
-                                                  const std::string& name, std::span<const std::byte> bytes);
+  // Clocks are those of designs in the folder.
+  static Result<std::unique_ptr<FpgaModule>> load(const Board& board, const std::filesystem::path& designs,
+                                                  Configurations& configurations, const std::string& name,
+                                                  std::span<const std::byte> bytes);
   tet_kernel* find(std::string_view symbol) override;
 
  private:
-  Status add(const Board& board, Configurations& configurations, const Kernel& kernel);
+  Status add(const Board& board, const std::filesystem::path& designs, Configurations& configurations,
+             const Kernel& kernel);
 
   Program program_;
   std::map<std::string, FpgaKernel, std::less<>> kernels_;

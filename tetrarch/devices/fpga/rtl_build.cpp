@@ -77,8 +77,8 @@ std::string lastLines(const fs::path& path) {
   return text.size() > kEnough ? "…" + text.substr(text.size() - kEnough) : text;
 }
 
-// What it prints goes into `log`.
-Status runProgram(const std::vector<std::string>& words, const fs::path& log) {
+// What it prints goes into `log`; `name` is what people call the program.
+Status runProgram(std::string_view name, const std::vector<std::string>& words, const fs::path& log) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -90,12 +90,12 @@ Status runProgram(const std::vector<std::string>& words, const fs::path& log) {
   pid_t child = 0;
   const int error = ::posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(StatusCode::kNotFound, "{} cannot be started", words[0]);
+  if (error != 0) return fail(StatusCode::kNotFound, "{} cannot be started", name);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  return invalidArgument("{} fails: {}", fs::path(words[0]).filename().string(), lastLines(log));
+  return invalidArgument("{} fails: {}", name, lastLines(log));
 }
 
 Status write(const fs::path& path, std::string_view text) {
@@ -142,7 +142,8 @@ Result<fs::path> runtimeOf(const RtlTools& tools) {
   const fs::path source = folder / "verilated_all.cpp", made = folder / "verilated.tmp.o";
   TET_RETURN_IF_ERROR(write(source, "#include \"verilated.cpp\"\n#include \"verilated_threads.cpp\"\n"));
   TET_RETURN_IF_ERROR(
-      runProgram(joined({tools.compiler, "-c", source.string(), "-o", made.string()}, compileFlags(tools)),
+      runProgram(tools.compiler,
+                 joined({tools.compiler, "-c", source.string(), "-o", made.string()}, compileFlags(tools)),
                  folder / "compiler.log"));
   std::error_code error;
   fs::rename(made, object, error);
@@ -172,7 +173,8 @@ Status build(const RtlTools& tools, const Kernel& kernel, const std::string& ben
   TET_RETURN_IF_ERROR(write(folder / "rtl_table.h", kRtlTableText));
   TET_RETURN_IF_ERROR(write(folder / "bench.cpp", bench));
   const std::string make = folder.string();
-  TET_RETURN_IF_ERROR(runProgram({"/usr/bin/env",
+  TET_RETURN_IF_ERROR(runProgram("Verilator",
+                                 {"/usr/bin/env",
                                   "VERILATOR_ROOT=" + tools.verilator_root,
                                   tools.verilator_root + "/bin/verilator_bin",
                                   "--cc",
@@ -206,6 +208,7 @@ Status build(const RtlTools& tools, const Kernel& kernel, const std::string& ben
   TET_RETURN_IF_ERROR(write(folder / "all.cpp", sources + "#include \"bench.cpp\"\n"));
   const std::string made = make + "/made.so";
   TET_RETURN_IF_ERROR(runProgram(
+      tools.compiler,
       joined(joined({tools.compiler, "-shared", make + "/all.cpp", runtime.string(), "-o", made, "-I" + make},
                     compileFlags(tools)),
              {"-lpthread"}),
