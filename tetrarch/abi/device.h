@@ -39,6 +39,7 @@
  *
  * CHANGELOG
  *  1.0  First version.
+ *  1.1  tet_kernel_info.seconds.
  */
 #ifndef TETRARCH_ABI_DEVICE_H_
 #define TETRARCH_ABI_DEVICE_H_
@@ -51,7 +52,7 @@ extern "C" {
 #endif
 
 #define TET_ABI_MAJOR 1
-#define TET_ABI_MINOR 0
+#define TET_ABI_MINOR 1
 
 #if defined(_WIN32)
 #define TET_EXPORT __declspec(dllexport)
@@ -202,6 +203,8 @@ typedef struct tet_kernel_info {
   uint64_t workspace_bytes; /* scratch that the device itself allocates; told so that a plan can count it */
   uint32_t buffer_count;    /* inputs then outputs; UINT32_MAX when the code does not say */
   uint32_t reserved;
+  tet_figure seconds; /* of a launch of all units, where a device knows that without running it (a simulator
+                         whose time depends on no data); value 0: run it to find out. Never measured. */
 } tet_kernel_info;
 
 /* What a launch reports of itself. Written before the work counts as done. */

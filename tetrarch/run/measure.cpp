@@ -51,6 +51,8 @@ void fillRandom(ElementType type, std::span<std::byte> out, uint64_t seed) {
 Result<Timing> timeKernel(Device& device, const Module& module, const std::string& symbol,
                           std::span<const KernelBuffer> buffers, const MeasureOptions& options) {
   TET_ASSIGN_OR_RETURN(Kernel kernel, module.find(symbol));
+  if (const tet_figure& known = kernel.info().seconds; known.value > 0)
+    return Timing{.seconds = known.value, .source = static_cast<abi::Source>(known.source)};
   TET_ASSIGN_OR_RETURN(Queue queue, device.createQueue());
   std::vector<Buffer> held;
   std::vector<tet_buffer*> raw;

@@ -27,7 +27,7 @@ struct MeasureOptions {
 struct Timing {
   double seconds = 0;  // median of a launch over all units
   double stddev = 0;
-  int runs = 0;
+  int runs = 0;  // 0: the device told
   abi::Source source = abi::Source::Measured;
 };
 
@@ -35,7 +35,7 @@ struct Timing {
 // integers in [0, 8), booleans either.
 void fillRandom(ElementType type, std::span<std::byte> out, uint64_t seed);
 
-// Inputs then outputs, as the kernel takes them.
+// Inputs then outputs, as the kernel takes them. A kernel of which its device tells the time is not run.
 Result<Timing> timeKernel(Device& device, const Module& module, const std::string& symbol,
                           std::span<const KernelBuffer> buffers, const MeasureOptions& options = {});
 

@@ -40,6 +40,14 @@ Result<Board> findBoard(std::string_view name) {
   return invalidArgument("there is no part '{}'; there are {}", name, fmt::join(names, ", "));
 }
 
+double secondsOf(const Board& board, double cycles, double hz, double bytes) {
+  return cycles / hz + 2 * board.link_latency + bytes / board.link_bytes_per_second;
+}
+
+double configurationSeconds(const Board& board) {
+  return static_cast<double>(board.bitstream_bytes) / board.configuration_bytes_per_second;
+}
+
 double joulesPerCycle(const Resources& uses) {
   return static_cast<double>(uses.luts) * kCycleEnergy.lut +
          static_cast<double>(uses.flip_flops) * kCycleEnergy.flip_flop +

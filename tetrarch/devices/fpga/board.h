@@ -16,6 +16,8 @@ struct Board {
   double configuration_bytes_per_second;
   double static_watts;
   double default_hz;  // of a kernel that brings no estimate of its clock
+  // Of what brings operands and takes results: PCI Express 3.0 with four lanes.
+  double link_bytes_per_second = 3.2e9, link_latency = 1e-6;
 };
 
 std::span<const Board> boards();
@@ -28,6 +30,11 @@ struct CycleEnergy {
 };
 inline constexpr CycleEnergy kCycleEnergy = {0.15e-12, 0.05e-12, 5e-12, 6e-12};
 double joulesPerCycle(const Resources& uses);
+
+// Of a launch on a configured part.
+double secondsOf(const Board& board, double cycles, double hz, double bytes);
+// Of loading another configuration.
+double configurationSeconds(const Board& board);
 
 // ResourceExhausted names the resource that is short, how many there are and how many are needed.
 Status checkFits(const Resources& uses, const Board& board);

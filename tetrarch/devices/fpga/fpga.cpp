@@ -12,6 +12,7 @@
 // and a share for each resource and cycle.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <limits>
 #include <random>
 
@@ -26,12 +27,7 @@ namespace {
 
 constexpr const char* kFormats[] = {TET_FPGA_FORMAT};
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kResetCycles = 1;  // before each unit
-constexpr int64_t kSmall = 20'000;   // cycles of a launch that is checked wholly
-constexpr size_t kNothingLoaded = std::numeric_limits<size_t>::max();
-
-// What PCI Express 3.0 with four lanes carries.
-constexpr int64_t kLinkBytesPerSecond = 3'200'000'000, kLinkLatencyNs = 1000;
+constexpr int64_t kSmall = 20'000;  // cycles of a launch that is checked wholly
 
 // The counters of a receipt, one row each. Refused: units that ran with the estimate although the cache holds
 // a report, for it is not that of the kernel. Of the last two what ran in the RTL and agreed with the twin.
@@ -51,7 +47,6 @@ static_assert(std::size(kCounters) == kCounterCount && kCounterCount <= TET_MAX_
 struct Options {
   Board board;
   std::filesystem::path designs;
-  double link_bytes_per_second = 0, link_latency = 0;
   bool is_rtl = false;
   int64_t checks = 0;
   uint64_t seed = 1;
@@ -104,9 +99,6 @@ class FpgaDevice : public tet_device {
     if (format != TET_FPGA_FORMAT) {
       return invalidArgument("{}: format '{}' is unknown; this device takes " TET_FPGA_FORMAT, name, format);
     }
-    std::lock_guard lock(mutex_);
-    // A configuration that gets more kernels is another one.
-    if (loaded_ == configurations_.last()) loaded_ = kNothingLoaded;
     return FpgaModule::load(options_.board, options_.designs, configurations_, name, bytes);
   }
 
@@ -144,12 +136,9 @@ class FpgaDevice : public tet_device {
 
   // The seconds that it takes to have the kernel on the part.
   double configure(const FpgaKernel& kernel, Tally& tally) {
-    std::lock_guard lock(mutex_);
-    if (loaded_ == kernel.configuration) return 0;
-    loaded_ = kernel.configuration;
+    if (!configurations_.load(*kernel.configuration)) return 0;
     tally.counters[kReconfigurations] = 1;
-    return static_cast<double>(options_.board.bitstream_bytes) /
-           options_.board.configuration_bytes_per_second;
+    return configurationSeconds(options_.board);
   }
 
   // Which units of the launch run in the RTL as well.
@@ -233,10 +222,8 @@ class FpgaDevice : public tet_device {
             int64_t begin_ns) {
     const uint64_t units = launch.end - launch.begin;
     const auto bytes = static_cast<uint64_t>(kernel.bytes_per_unit) * units;
-    const double computing = static_cast<double>(tally.cycles) / kernel.hz;
-    const double moving =
-        2 * options_.link_latency + static_cast<double>(bytes) / options_.link_bytes_per_second;
-    const double seconds = configuring + computing + moving;
+    const double seconds = configuring + secondsOf(options_.board, static_cast<double>(tally.cycles),
+                                                   kernel.hz, static_cast<double>(bytes));
     joules_ += seconds * options_.board.static_watts +
                static_cast<double>(tally.cycles) * joulesPerCycle(kernel.uses);
     if (!launch.receipt) return;
@@ -247,15 +234,13 @@ class FpgaDevice : public tet_device {
     tet_receipt& receipt = *launch.receipt;
     receipt.cycles = static_cast<uint64_t>(tally.cycles);
     receipt.seconds = seconds;
-    receipt.source = kernel.is_routed ? TET_SIMULATED : TET_MODELLED;
+    receipt.source = kernel.source();
     std::ranges::fill(receipt.counters, 0);
     std::ranges::copy(tally.counters, receipt.counters);
   }
 
   const Options options_;
-  std::mutex mutex_;  // of what follows
   Configurations configurations_;
-  size_t loaded_ = kNothingLoaded;
   std::atomic<uint64_t> launches_ = 0;
   std::atomic<double> joules_ = 0;
   std::string description_, features_, driver_;
@@ -264,10 +249,12 @@ class FpgaDevice : public tet_device {
 Result<std::unique_ptr<tet_device>> create(uint32_t, hosted::Options& given) {
   TET_ASSIGN_OR_RETURN(const Board board, findBoard(given.text("part", "ecp5-85k")));
   Options options{.board = board, .designs = given.text("designs", designCache().string())};
-  options.link_bytes_per_second =
-      static_cast<double>(given.integer("link_bytes_per_second", kLinkBytesPerSecond, 1, int64_t{1} << 50));
-  options.link_latency =
-      static_cast<double>(given.integer("link_latency_ns", kLinkLatencyNs, 0, int64_t{1} << 40)) * 1e-9;
+  const auto rate = static_cast<int64_t>(board.link_bytes_per_second),
+             latency_ns = std::lround(board.link_latency * 1e9);
+  options.board.link_bytes_per_second =
+      static_cast<double>(given.integer("link_bytes_per_second", rate, 1, int64_t{1} << 50));
+  options.board.link_latency =
+      static_cast<double>(given.integer("link_latency_ns", latency_ns, 0, int64_t{1} << 40)) * 1e-9;
   const std::string engine = given.text("engine", "model");
   if (engine != "rtl" && engine != "model") {
     return invalidArgument("option 'engine' is '{}'; it is model or rtl", engine);

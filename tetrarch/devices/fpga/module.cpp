@@ -6,16 +6,22 @@
 namespace tetrarch::fpga {
 
 size_t Configurations::place(const Resources& uses) {
+  const std::lock_guard lock(mutex_);
   if (!checkFits(filled_ + uses, board_).ok()) {
     ++last_;
     filled_ = {};
   }
   filled_ = filled_ + uses;
+  if (loaded_ == last_) loaded_.reset();
   return last_;
 }
 
-Status FpgaModule::add(const Board& board, const std::filesystem::path& designs,
-                       Configurations& configurations, const Kernel& kernel) {
+bool Configurations::load(size_t configuration) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(loaded_, configuration) != configuration;
+}
+
+Status FpgaModule::add(const Board& board, const std::filesystem::path& designs, const Kernel& kernel) {
   FpgaKernel& k = kernels_[kernel.symbol];
   k.kernel = &kernel;
   uint64_t units = 1;
@@ -31,7 +37,6 @@ Status FpgaModule::add(const Board& board, const std::filesystem::path& designs,
   k.hz = design ? design->hz : kernel.estimated_hz > 0 ? kernel.estimated_hz : board.default_hz;
   k.uses = design ? design->uses : kernel.estimate;
   TET_RETURN_IF_ERROR(checkFits(k.uses, board));
-  k.configuration = configurations.place(k.uses);
   if (!hasMachine(kernel)) {
     TET_ASSIGN_OR_RETURN(const Timing timing,
                          simulateTiming(kernel, std::vector<int64_t>(kernel.stages.size())));
@@ -41,6 +46,12 @@ Status FpgaModule::add(const Board& board, const std::filesystem::path& designs,
     k.ports.emplace_back(kernel, port);
     k.bytes_per_unit += k.ports.back().beats() * kernel.streams[port.stream].lanes * port.storage_bytes;
   }
+  if (k.cycles) {
+    const auto all = static_cast<double>(units);
+    const double cycles = all * static_cast<double>(*k.cycles + kResetCycles);
+    k.info.seconds = {.value = secondsOf(board, cycles, k.hz, all * static_cast<double>(k.bytes_per_unit)),
+                      .source = k.source()};
+  }
   k.twin = std::make_unique<Twin>(kernel);
   return {};
 }
@@ -49,6 +60,7 @@ Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, const s
                                                      Configurations& configurations, const std::string& name,
                                                      std::span<const std::byte> bytes) {
   auto module = std::make_unique<FpgaModule>();
+  module->configurations_ = &configurations;
   auto program = readProgram(bytes);
   if (!program) return propagate(program.error().withContext(name));
   module->program_ = std::move(*program);
@@ -57,7 +69,7 @@ Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, const s
                            board.part);
   }
   for (const Kernel& kernel : module->program_.kernels) {
-    if (Status status = module->add(board, designs, configurations, kernel); !status.ok()) {
+    if (Status status = module->add(board, designs, kernel); !status.ok()) {
       return propagate(status.withContext(fmt::format("{}: kernel {}", name, kernel.symbol)));
     }
   }
@@ -66,7 +78,11 @@ Result<std::unique_ptr<FpgaModule>> FpgaModule::load(const Board& board, const s
 
 tet_kernel* FpgaModule::find(std::string_view symbol) {
   const auto found = kernels_.find(symbol);
-  return found == kernels_.end() ? nullptr : &found->second;
+  if (found == kernels_.end()) return nullptr;
+  FpgaKernel& kernel = found->second;
+  const std::lock_guard lock(kernel.mutex);
+  if (!kernel.configuration) kernel.configuration = configurations_->place(kernel.uses);
+  return &kernel;
 }
 
 }  // namespace tetrarch::fpga

@@ -88,6 +88,7 @@ struct Outcome {
   std::string message;
   tet_receipt receipt = {};
   std::string lost;  // what the event said
+  double told = 0;   // seconds, before it ran
 };
 
 class FpgaPlugin : public Conformance {
@@ -119,6 +120,9 @@ class FpgaPlugin : public Conformance {
     Handle<tet_buffer> from = allocate(kBytes, device), to = allocate(kBytes, device);
     EXPECT_OK(api().copy_in(q.get(), from.get(), 0, in.data(), kBytes, &error));
     outcome.receipt.struct_size = sizeof outcome.receipt;
+    tet_kernel_info info = {.struct_size = sizeof info};
+    EXPECT_OK(api().kernel_info(kernel(module, symbol), &info, &error));
+    outcome.told = info.seconds.value;
     outcome.status =
         launch(q.get(), kernel(module, symbol), from.get(), to.get(), 0, kUnitCount, &outcome.receipt);
     Error error;
@@ -165,6 +169,7 @@ TEST_F(FpgaPlugin, TellsTimeAndEnergy) {
   const Outcome outcome =
       run(R"({"link_bytes_per_second":1000000,"link_latency_ns":1000000})", increment("increment", ""));
   ASSERT_EQ(outcome.status, TET_OK) << outcome.message;
+  EXPECT_NEAR(outcome.told, outcome.receipt.seconds - 1948916 / 31e6, 1e-9);  // without a configuration
   // A beat a cycle, three on the way, one of reset.
   EXPECT_EQ(outcome.receipt.cycles, static_cast<uint64_t>(kUnitCount * (kCount + 3 + 1)));
   EXPECT_EQ(counter(outcome, "reconfigurations"), 1u);
@@ -208,11 +213,12 @@ TEST_F(FpgaPlugin, ARoutedClockIsUsedWhereItsHashMatches) {
 }
 
 TEST_F(FpgaPlugin, ConfigurationsAreChanged) {
-  Kernel a = increment("a", ""), b = increment("b", ""), c = increment("c", "");
+  Kernel a = increment("a", ""), b = increment("b", ""), c = increment("c", ""), unused = increment("u", "");
   a.estimate.luts = b.estimate.luts = 40000;
-  c.estimate.luts = 50000;
+  c.estimate.luts = unused.estimate.luts = 50000;
   Handle<tet_device> device = open("{}");
-  Handle<tet_module> module = load(device.get(), blobOf({a, b, c}));
+  Handle<tet_module> module = load(device.get(), blobOf({a, unused, b, c}));
+  for (const char* symbol : {"a", "b", "c"}) (void)kernel(module.get(), symbol);
   const std::pair<const char*, uint64_t> launches[] = {{"a", 1}, {"b", 0}, {"a", 0},
                                                        {"c", 1}, {"c", 0}, {"b", 1}};
   for (const auto& [symbol, changes] : launches) {
