@@ -8,7 +8,7 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
 .PHONY: help setup setup-hw build demo test bench lint format differential fuzz sanitize npu-formal npu-mutants npu-full \
-  npu-proof npu-gates npu-ecp5 fpga-formal fpga-floats fpga-operators wheel clean
+  npu-proof npu-gates npu-ecp5 fpga-formal fpga-floats fpga-operators fpga-proof wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -23,7 +23,7 @@ setup-hw: setup  ## also the tools that synthesise and prove hardware
 build: setup  ## build everything into build/
 	@scripts/build.sh default
 
-demo: build  ## ResNet-50 on a photograph, over CPU, GPU and the simulated NPU
+demo: build  ## ResNet-50 on a photograph, over CPU, GPU, the simulated NPU and the simulated FPGA
 	@python -m examples.demo
 
 test: build  ## every test; the last line is 'N passed, N failed'
@@ -83,6 +83,9 @@ fpga-floats: build  ## the float operators of kernels for FPGAs, PAIRS=10000000 
 
 fpga-operators: setup-hw  ## place and route each operator of kernels for FPGAs that was not measured yet
 	@python -m rtl.flow.fpga_operators
+
+fpga-proof: build setup-hw  ## the FPGA's long proof: GRAPHS=50, KERNELS=200, ROUTE=3 programs; its last line counts what was found
+	@python -m rtl.fpga.proof --graphs $(or $(GRAPHS),50) --kernels $(or $(KERNELS),200) --route $(or $(ROUTE),3) --parts
 
 wheel: setup  ## build the Python wheel into dist/ and try it in an environment of its own
 	@python scripts/wheel.py

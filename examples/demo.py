@@ -1,13 +1,14 @@
-"""ResNet-50 from an ONNX file on a real photograph, over the CPU, the GPU and the NPU of this machine.
+"""ResNet-50 from an ONNX file on a real photograph, over CPU, GPU, NPU and FPGA.
 
     python -m examples.demo                       as `make demo`
     python -m examples.demo --devices cpu,cuda    other processors
     python -m examples.demo --model own.onnx      a network of your own with one image input [1, 3, 224, 224]
 
 Where the only OpenCL driver is PoCL, which computes on the CPU, the CPU plug-in gets one core and PoCL the other:
-two real processors of unequal speed. The NPU is the one of rtl/npu/, simulated: it takes a part of the network in
-8-bit integers, a sample of which is computed again in its RTL. Exit status 3: bits or cycles differ, or a device
-failed. Writes demo-out/demo.json, trace.json and split.svg.
+two real processors of unequal speed. The NPU is the one of rtl/npu/, the FPGA an ECP5-85k with the kernels that the
+compiler wrote for it, both simulated: they take parts of the network in 8-bit integers, samples of which are computed
+again in their RTL. Exit status 3: bits or cycles differ, or a device failed. Writes demo-out/demo.json, trace.json
+and split.svg.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from examples.models.photographs import NAMES, as_input, centre_crop, photograph
 
 SPLIT = "cpu:threads=1,opencl:threads=1"
 BOTH_CORES = "cpu:threads=2"
-NPU = "npu:side=16"
+NPU, FPGA = "npu:side=16", "fpga"
 CALIBRATION = 2  # photographs, other than the one that is computed
 ROUNDS = 5
 NOTES = (
@@ -110,7 +111,9 @@ def parse() -> argparse.Namespace:
         default=80,
         help="of the NPU's share that run in its RTL too (80)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="draws these windows (1)")
+    parser.add_argument("--fpga", default=FPGA, help=f"the FPGA of the second part ({FPGA})")
+    parser.add_argument("--units", type=int, default=1, help="of each of its kernels that run in the RTL (1)")
+    parser.add_argument("--seed", type=int, default=1, help="draws these windows and units (1)")
     parser.add_argument(
         "--output", type=Path, default=Path("demo-out"), help="folder for what it writes (demo-out)"
     )
@@ -173,9 +176,17 @@ def main() -> int:
     try:
         print("\n1. In 32-bit floats over CPU and GPU")
         floats, reference = show_floats(options, model, image)
-        print("\n2. In 8-bit integers over CPU, GPU and NPU")
+        print("\n2. In 8-bit integers over CPU, GPU, NPU and FPGA")
         integers = demo_npu.show(
-            demo_npu.Question(model, options.devices, options.npu, options.windows, options.seed),
+            demo_npu.Question(
+                model,
+                options.devices,
+                options.npu,
+                options.fpga,
+                options.windows,
+                options.units,
+                options.seed,
+            ),
             image,
             samples[:CALIBRATION],
             reference,

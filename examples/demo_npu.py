@@ -1,7 +1,8 @@
-"""The second part of the demo: the network in 8-bit integers over CPU, GPU and the simulated NPU of rtl/npu/.
+"""The second part of the demo: the network in 8-bit integers over CPU, GPU, the simulated NPU of rtl/npu/ and kernels
+for a simulated FPGA.
 
-The NPU's share is forced, by a rule: no planner gives work to a processor that is modelled at the clock of a 130 nm
-library while a server's core is free. What the planner does by itself stands beside it.
+Their shares are forced, by rules: no planner gives work to processors that are modelled at the clock of a 130 nm
+library or of an ECP5 while a server's core is free. What the planner does by itself stands beside it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from pathlib import Path
 import numpy as np
 
 import tetrarch
+from examples import demo_fpga
 from examples.console import compile_for, megabytes, milliseconds, print_table, used_devices
 from examples.machine import figure, interleaved, median
 from rtl.flow import publish
 
 ROUNDS = 5
 TOP = 5
+ROUNDING = 2.0**-22
 DECLINED = "no other device takes it"  # how a report's reason begins where the device beside it declines
 FLOW = "rtl/flow/figures.json"
 
@@ -37,16 +40,21 @@ class Question:
     model: Path
     others: str  # the CPU first, which takes what another declines
     npu: str
-    windows: int
+    fpga: str
+    windows: int  # of the NPU's work
+    units: int  # of each of the FPGA's kernels
     seed: int
 
     @property
     def devices(self) -> list[str]:
-        return [*self.others.split(","), self.npu]
+        return [*self.others.split(","), self.npu, self.fpga]
 
-    @property
-    def checked_npu(self) -> str:
-        return f"{self.npu}:check_rtl={self.windows}:check_seed={self.seed}"
+    def checked(self, device: str) -> str:
+        """The device with samples of its work in the RTL, where it has one."""
+        samples = {self.npu: self.windows, self.fpga: self.units}
+        if device not in samples:
+            return device
+        return f"{device}:check_rtl={samples[device]}:check_seed={self.seed}"
 
 
 @dataclass
@@ -76,6 +84,15 @@ def is_npu(device: str) -> bool:
     return device.split(":")[0] == "npu"
 
 
+def is_simulated(device: str) -> bool:
+    return is_npu(device) or demo_fpga.is_fpga(device)
+
+
+def shared(names: list[str], declined: dict[str, dict[str, str]]) -> list[str]:
+    """The tasks that all devices take."""
+    return [name for name in names if not any(name in tasks for tasks in declined.values())]
+
+
 def stages(names: list[str], devices: list[str], declined: dict[str, dict[str, str]]) -> dict[str, str]:
     """One stage of the network a device: where each task goes.
 
@@ -83,12 +100,12 @@ def stages(names: list[str], devices: list[str], declined: dict[str, dict[str, s
     (where there are few tasks, the last devices have them); a task between them goes along with the one before, or
     to the first device where that one declines it.
     """
-    shared = [name for name in names if not any(name in tasks for tasks in declined.values())]
+    common = shared(names, declined)
     stage, placement = 0, {}
     for name in names:
-        if name in shared:
-            behind = len(shared) - 1 - shared.index(name)
-            stage = len(devices) - 1 - behind * len(devices) // len(shared)
+        if name in common:
+            behind = len(common) - 1 - common.index(name)
+            stage = len(devices) - 1 - behind * len(devices) // len(common)
         device = devices[stage]
         placement[name] = devices[0] if name in declined.get(device, {}) else device
     return placement
@@ -154,13 +171,28 @@ def must_equal(name: str, logits: np.ndarray, cpu: np.ndarray) -> None:
         )
 
 
+def must_agree(logits: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference from the interpreter, as a share of its largest value.
+
+    All is integers but for the last step, which scales sums to floats: a processor that multiplies and adds in one
+    rounds once there, and the interpreter twice.
+    """
+    difference = float(np.abs(logits - reference).max() / np.abs(reference).max())
+    if not difference <= ROUNDING:
+        raise MismatchError(
+            f"the logits differ by {difference:.1e} from those of the quantised graph's interpreter"
+        )
+    return difference
+
+
 def show_totals(programs: dict[str, tetrarch.Program], image: np.ndarray) -> list[dict]:
-    """The time of a whole call of each: measured in turns, or the sum of its tasks where the NPU is in it."""
-    on_npu = {n: p for n, p in programs.items() if any(map(is_npu, used_devices(p.report())))}
-    seconds = interleaved({n: (lambda p=p: p(image)) for n, p in programs.items() if n not in on_npu}, ROUNDS)
+    """The time of a whole call of each: measured in turns, or the sum of its tasks where a simulated device is in it."""
+    simulated = {n: p for n, p in programs.items() if any(map(is_simulated, used_devices(p.report())))}
+    real = {n: (lambda p=p: p(image)) for n, p in programs.items() if n not in simulated}
+    seconds = interleaved(real, ROUNDS)
     totals = []
     for name, program in programs.items():
-        if name in on_npu:
+        if name in simulated:
             total = figure(sum_of(program.report()["tasks"], "time"), "s", "modelled")
         else:
             total = median(seconds[name])
@@ -184,30 +216,41 @@ def counted(report: dict, counter: str) -> int:
 def check_in_rtl(
     question: Question, compiled: Compiled, placement: dict[str, str], image: np.ndarray
 ) -> dict:
-    """The split once more, with windows of the NPU's work run in the RTL as well; the plug-in compares them.
+    """The split once more, with samples of the NPU's and the FPGA's work run in their RTL as well; the plug-ins compare.
 
     Raises:
         tetrarch.DeviceError: a bit or a number of cycles differs, or the RTL halts or hangs.
     """
     print(
-        f"\nRun {question.windows} windows of the NPU's share, drawn by seed {question.seed}, in the Verilated RTL",
+        f"\nRun samples in Verilated RTL, drawn by seed {question.seed}: {question.windows} windows of the NPU's"
+    )
+    print(
+        f"share, and {question.units} of each FPGA kernel's units",
         flush=True,
     )
     begin = time.monotonic()
-    checked = {task: question.checked_npu if is_npu(device) else device for task, device in placement.items()}
-    program = compiled.placed(checked, [*question.devices[:-1], question.checked_npu])
+    checked = {task: question.checked(device) for task, device in placement.items()}
+    program = compiled.placed(checked, [question.checked(device) for device in question.devices])
     logits = program(image)
     report = program.report()
     windows, cycles = counted(report, "rtl_windows"), counted(report, "rtl_cycles")
-    if windows == 0:  # too few were drawn
+    if windows == 0 and npu_parts(report):  # too few were drawn
         raise MismatchError(
             f"none of the {question.windows} windows lies in the NPU's share: draw more by --windows"
         )
-    print(
-        f"  {windows} windows, {cycles:,} cycles, 0 bit and 0 cycle differences "
-        f"({time.monotonic() - begin:.1f} s)"
-    )
-    return {"logits": logits, "windows": windows, "cycles": cycles, "seed": question.seed}
+    kernels = demo_fpga.parts_of(report)
+    units, unit_cycles = (demo_fpga.counted(kernels, name) for name in ("rtl_units", "rtl_cycles"))
+    print(f"  NPU: {windows} windows, {cycles:,} cycles, 0 bit and 0 cycle differences")
+    print(f"  FPGA: {units} units, {unit_cycles:,} cycles, 0 bit and 0 cycle differences")
+    print(f"  ({time.monotonic() - begin:.1f} s)")
+    return {
+        "logits": logits,
+        "windows": windows,
+        "cycles": cycles,
+        "units": units,
+        "unit_cycles": unit_cycles,
+        "seed": question.seed,
+    }
 
 
 def facts_of_npu(question: Question) -> dict:
@@ -262,6 +305,22 @@ def print_npu(facts: dict, report: dict) -> dict:
     }
 
 
+def print_proof(report: dict, devices: list[str], rtl: dict) -> None:
+    """What of each device's work was computed again, by what. Whatever differs has raised an error before."""
+    count = dict.fromkeys(devices, 0)
+    for task in report["tasks"]:
+        count[task_device(task)] += 1
+    rows = [("device", "tasks", "computed again by", "of it", "differences")]
+    for device in devices:
+        how, part = "the interpreter", "all, by the logits"
+        if is_npu(device):
+            how, part = "its SystemVerilog", f"{rtl['windows']} windows, {rtl['cycles']:,} cycles"
+        elif demo_fpga.is_fpga(device):
+            how, part = "its SystemVerilog", f"{rtl['units']} units, {rtl['unit_cycles']:,} cycles"
+        rows.append((device, str(count[device]), how, part, "0"))
+    print_table(rows)
+
+
 def print_error(logits: np.ndarray, floats: np.ndarray) -> dict:
     """What 8-bit integers cost beside the floats."""
     relative = float(np.linalg.norm(logits - floats) / np.linalg.norm(floats))
@@ -287,25 +346,40 @@ def show(question: Question, image: np.ndarray, samples: list[np.ndarray], float
     with tempfile.TemporaryDirectory() as folder:
         compiled = Compiled(Path(folder) / "integers.tet", question.devices)
         fastest.save(compiled.artifact)
-        return compare(question, compiled, fastest, image, floats)
+        print("compute the reference of the integers (the quantised graph's interpreter)", flush=True)
+        reference = tetrarch.reference(question.model, quantize="int8", calibration=calibration)(image)
+        return compare(question, compiled, fastest, image, floats, np.array(reference))
 
 
 def compare(
-    question: Question, compiled: Compiled, fastest: tetrarch.Program, image: np.ndarray, floats: np.ndarray
+    question: Question,
+    compiled: Compiled,
+    fastest: tetrarch.Program,
+    image: np.ndarray,
+    floats: np.ndarray,
+    reference: np.ndarray,
 ) -> dict:
-    """Everything after compiling."""
+    """Everything after compiling; `floats` and `reference` are the logits of fp32 and of the integers' interpreter."""
     devices = question.devices
     names = [task["name"] for task in fastest.report()["tasks"]]
     declined = {device: compiled.declined(device) for device in devices[1:]}
-    placement = stages(names, devices, declined)
-    split = compiled.placed(placement, devices)
-    programs = {"forced stages": split, "the planner's own choice": fastest}
+    programs = {}
     for device in devices:
         rest = f", {devices[0]} for {len(declined[device])} tasks" if declined.get(device) else ""
         alone = all_on(device, names, declined, devices[0])
         used = [d for d in devices if d in alone.values()]
-        programs[f"{device}{rest or ' alone'}"] = compiled.placed(alone, used)
-    logits = {title: np.array(program(image)) for title, program in programs.items()}
+        title = f"{device}{rest or ' alone'}" + ", not run" * demo_fpga.is_fpga(device)
+        programs[title] = compiled.placed(alone, used)
+    on_fpga = programs[next(reversed(programs))]  # which is priced and not run: its twin takes minutes
+    streamed = demo_fpga.share(on_fpga, shared(names, declined), len(devices))
+    others = [name for name in names if name not in streamed]
+    placement = stages(others, devices[:-1], {d: declined[d] for d in devices[1:-1]})
+    placement |= dict.fromkeys(streamed, question.fpga)
+    split = compiled.placed(placement, devices)
+    programs = {"forced stages": split, "the planner's own choice": fastest, **programs}
+    logits = {t: np.array(program(image)) for t, program in programs.items() if program is not on_fpga}
+    configurations = demo_fpga.counted(demo_fpga.parts_of(split.report()), "reconfigurations")
+    split(image)  # configured
     cpu = logits[f"{devices[0]} alone"]
     report = split.report()
 
@@ -325,16 +399,21 @@ def compare(
     chosen = fastest.report()
     print(f"The planner by itself uses {', '.join(used_devices(chosen))}:")
     print(f"  {chosen['plan']['reason']}")
-    npu = rtl = None
-    if npu_parts(report):
-        rtl = check_in_rtl(question, compiled, placement, image)
-        npu = print_npu(facts_of_npu(question), report)
-        logits["stages, checked in RTL"] = np.array(rtl.pop("logits"))
-    else:
-        print("The NPU takes no task of this network")
+    rtl = check_in_rtl(question, compiled, placement, image)
+    logits["stages, checked in RTL"] = np.array(rtl.pop("logits"))
+    npu = print_npu(facts_of_npu(question), report) if npu_parts(report) else None
+    fpga = demo_fpga.print_facts(report, joules(report, question.fpga), configurations)
     for title, values in logits.items():
         must_equal(title, values, cpu)
-    print(f"\nAll {cpu.size} logits of these {len(logits)} placements are bit for bit those of the CPU alone")
+    rounding = must_agree(cpu, reference)
+    print("\nWhat was computed again")
+    print_proof(report, devices, rtl)
+    print(
+        f"All {cpu.size} logits of these {len(logits)} placements have the same bits. The interpreter's differ by"
+    )
+    print(
+        f"{rounding:.1e} of the largest: the last step, which makes floats, rounds once here and twice there"
+    )
     error = print_error(cpu, floats)
     return {
         "totals": totals,
@@ -343,5 +422,6 @@ def compare(
         "planner": chosen["plan"],
         "rtl": rtl,
         "npu": npu,
+        "fpga": fpga,
         "error": error,
     }

@@ -112,7 +112,28 @@ def test_the_npu_has_a_share_that_its_rtl_computes_again(demo):
     assert 1 <= rtl["windows"] <= 4
     assert f"{rtl['windows']} windows, {rtl['cycles']:,} cycles, 0 bit and 0 cycle differences" in printed
     assert {integers["npu"][name]["source"] for name in ("time", "energy", "area_cells")} == {"modelled"}
-    assert "bit for bit those of the CPU alone" in printed
+
+
+def test_the_fpga_has_a_share_that_its_systemverilog_computes_again(demo):
+    printed, folder = demo
+    integers = json.loads((folder / "demo.json").read_text())["integers"]
+    tasks = [task for task, device in integers["placement"].items() if device == "fpga"]
+    assert tasks and tasks == integers["fpga"]["tasks"]
+    rtl = integers["rtl"]
+    assert rtl["units"] >= len(tasks) and rtl["unit_cycles"] > 0
+    assert (
+        f"FPGA: {rtl['units']} units, {rtl['unit_cycles']:,} cycles, 0 bit and 0 cycle differences" in printed
+    )
+    assert integers["fpga"]["time"]["source"] == "modelled"
+    assert integers["fpga"]["configurations"] >= 1
+
+
+def test_the_work_of_all_four_classes_is_computed_again(demo):
+    printed, _ = demo
+    proof = printed.split("What was computed again")[1].splitlines()[2:6]
+    assert [line.split()[0].split(":")[0] for line in proof] == ["cpu", "opencl", "npu", "fpga"]
+    assert all(line.split()[-1] == "0" for line in proof)
+    assert "placements have the same bits" in printed
 
 
 @pytest.mark.parametrize("fault", ["bit", "cycle"])

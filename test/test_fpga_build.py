@@ -56,6 +56,8 @@ def test_each_kernel_becomes_a_design_that_the_device_uses(command, artifact, en
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     jsonschema.validate(document, SCHEMA)
+    for built in document["designs"]:
+        assert built["estimate"]["used"]["luts"] > 0 and built["estimate"]["clock"]["value"] > 0
     assert document["designs"] and document["cache"].startswith(environment["XDG_CACHE_HOME"])
     table = command("fpga", "build", artifact, env=environment).stdout
     assert "120.0 MHz" in table

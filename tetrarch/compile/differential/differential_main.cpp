@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <sstream>
 
 #include "llvm/Support/raw_ostream.h"
 #include "tetrarch/compile/differential/graph_check.h"
@@ -21,8 +23,10 @@ struct Arguments {
   tet::RandomGraphOptions graph;
   std::string file;
   unsigned seed = 0, count = 1000, keep_going = 5;
-  bool raw = false;
+  bool raw = false, counts = false;
 };
+
+using Counters = std::map<std::string, uint64_t>;
 
 constexpr unsigned kSecondsEach = 600;  // on a machine with much else to do
 
@@ -33,27 +37,44 @@ std::string readAll(int file) {
   return text;
 }
 
+// What a child process found: a line of counters, and behind it what is wrong.
+std::string told(const GraphCheck& check, const Status& status) {
+  std::string text;
+  for (const auto& [name, count] : check.counters()) text += fmt::format("{} {} ", name, count);
+  return text + "\n" + (status.ok() ? "" : status.toString());
+}
+
+void addCounters(const std::string& line, Counters& sum) {
+  std::istringstream words(line);
+  std::string name;
+  for (uint64_t count = 0; words >> name >> count;) sum[name] += count;
+}
+
 // In a child process: a crash and an endless loop are findings like any other. Empty when all is well.
-std::string problemOf(const Arguments& arguments, mlir::ModuleOp graph, unsigned seed) {
+std::string problemOf(const Arguments& arguments, mlir::ModuleOp graph, unsigned seed,
+                      Counters* counters = nullptr) {
   int ends[2];
   if (pipe(ends) != 0) return "no pipe";
   const pid_t child = fork();
   if (child == 0) {
     alarm(kSecondsEach);
-    const Status status = GraphCheck(arguments.check).check(graph, seed);
-    const std::string text = status.ok() ? "" : status.toString();
+    GraphCheck check(arguments.check);
+    const Status status = check.check(graph, seed);
+    const std::string text = told(check, status);
     const bool written = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
     _exit(status.ok() ? 0 : written ? 1 : 2);
   }
   close(ends[1]);
-  std::string text = readAll(ends[0]);
+  const std::string text = readAll(ends[0]);
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status))
     return fmt::format("signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
-  if (WEXITSTATUS(status) != 0 && text.empty()) return fmt::format("exit status {}", WEXITSTATUS(status));
-  return text;
+  const size_t line = text.find('\n');
+  if (line == std::string::npos) return fmt::format("exit status {}", WEXITSTATUS(status));
+  if (counters) addCounters(text.substr(0, line), *counters);
+  return text.substr(line + 1);
 }
 
 void show(const Arguments& arguments, mlir::ModuleOp graph, unsigned seed, const std::string& problem) {
@@ -91,16 +112,22 @@ Status run(const Arguments& arguments) {
   context->loadAllAvailableDialects();
   if (!arguments.file.empty()) return runFile(arguments, context.get());
   unsigned failed = 0, done = 0;
+  Counters counters;
   for (; done < arguments.count && failed < arguments.keep_going; ++done) {
     const unsigned seed = arguments.seed + done;
     auto graph = tet::randomGraph(context.get(), seed, arguments.graph);
-    const std::string problem = problemOf(arguments, *graph, seed);
+    const std::string problem = problemOf(arguments, *graph, seed, &counters);
     if (!problem.empty()) ++failed, show(arguments, *graph, seed, problem);
     if ((done + 1) % 100 == 0) fmt::print("{} graphs, {} failed\n", done + 1, failed);
     std::fflush(stdout);
   }
   fmt::print("seeds {} to {} on {}: {} failed\n", arguments.seed, arguments.seed + done - 1,
              arguments.check.target, failed);
+  if (arguments.counts) {
+    fmt::print("{{\"graphs\": {}, \"failed\": {}", done, failed);
+    for (const auto& [name, count] : counters) fmt::print(", \"{}\": {}", name, count);
+    fmt::print("}}\n");
+  }
   return failed == 0 ? Status() : internalError("{} of {} random graphs failed", failed, done);
 }
 
@@ -115,8 +142,11 @@ int main(int argc, char** argv) {
   app.add_option("--ops", arguments.graph.ops, "of each graph");
   app.add_option("--inputs", arguments.graph.inputs, "of each graph");
   app.add_option("--largest-dim", arguments.graph.largest_dim, "of an input's dimensions");
-  app.add_option("--target", arguments.check.target, "code generator: cpu or opencl");
+  app.add_option("--target", arguments.check.target, "code generator: cpu, opencl or fpga");
   app.add_option("--device", arguments.check.plugin, "plug-in (.so) that runs the code; not for cpu");
+  app.add_option("--device-options", arguments.check.device, "of its device: a JSON object");
+  app.add_flag("--counts", arguments.counts,
+               "end with a JSON object: graphs, tasks, what the device counted");
   app.add_option("--tolerance", arguments.check.tolerance,
                  "of floats, relative to the result's largest value");
   app.add_option("--file", arguments.file, "check this graph (MLIR text) instead of random ones");

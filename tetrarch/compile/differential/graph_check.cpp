@@ -50,7 +50,7 @@ DeviceTasks tasksFor(const CodeGenerator& generator, const std::vector<Task>& al
 
 Result<PluginRunner*> GraphCheck::device() {
   if (!device_) {
-    TET_ASSIGN_OR_RETURN(device_, PluginRunner::open(options_.plugin, ""));
+    TET_ASSIGN_OR_RETURN(device_, PluginRunner::open(options_.plugin, options_.device));
   }
   return &*device_;
 }
@@ -73,6 +73,7 @@ Status GraphCheck::compareOn(std::string_view target, const TaskProgram& program
   const CodegenOptions codegen{.threads = options_.threads};
   TET_ASSIGN_OR_RETURN(const std::vector<CodeBlob> blobs, cpu->compile(program.tasks(), codegen));
   if (target == "cpu") {
+    tasks_ += program.tasks().size();
     for (const CodeBlob& blob : blobs) {
       TET_ASSIGN_OR_RETURN(const Kernels kernels, Kernels::load(blob));
       TET_ASSIGN_OR_RETURN(
@@ -87,6 +88,8 @@ Status GraphCheck::compareOn(std::string_view target, const TaskProgram& program
   const CodeGenerator* generator = findCodeGenerator(target);
   if (!generator) return invalidArgument("there is no code generator '{}'", target);
   const DeviceTasks taken = tasksFor(*generator, program.tasks());
+  tasks_ += taken.tasks.size();
+  declined_ += program.tasks().size() - taken.tasks.size();
   TET_ASSIGN_OR_RETURN(const std::vector<CodeBlob> own, generator->compile(taken.tasks, codegen));
   TET_ASSIGN_OR_RETURN(PluginRunner * runner, device());
   if (blobs.empty()) return {};
@@ -99,6 +102,14 @@ Status GraphCheck::compareOn(std::string_view target, const TaskProgram& program
                          return Status();
                        }));
   return compare(actual, expected).withContext(target);
+}
+
+std::map<std::string, uint64_t> GraphCheck::counters() const {
+  std::map<std::string, uint64_t> counters =
+      device_ ? device_->counters() : std::map<std::string, uint64_t>();
+  counters["tasks"] = tasks_;
+  counters["declined"] = declined_;
+  return counters;
 }
 
 Status GraphCheck::check(mlir::ModuleOp graph, unsigned seed) {

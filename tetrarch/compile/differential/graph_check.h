@@ -1,6 +1,7 @@
 // Whether a graph gives the same when it is compiled as when it is interpreted, on one target.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace tetrarch::compile {
 struct GraphCheckOptions {
   std::string target = "cpu";  // a code generator; the CPU takes the tasks that it declines
   std::string plugin;          // what runs its code; not needed for the CPU, which runs in this process
+  std::string device;          // options of its device, as device_open takes them, or ""
   // Largest difference of a float, relative to the largest value of its result; integers must be equal.
   double tolerance = 1e-3;
   int threads = 2;
@@ -25,6 +27,9 @@ class GraphCheck {
   // Ok, or one sentence: what failed to compile, or which result differs and where. `seed` makes the inputs.
   // The graph is not changed.
   Status check(mlir::ModuleOp graph, unsigned seed);
+  // Of all checks: the tasks that the target took ("tasks") and those that it declined ("declined"), and what
+  // its device counted.
+  std::map<std::string, uint64_t> counters() const;
 
  private:
   Status compareOn(std::string_view target, const class TaskProgram& program,
@@ -34,6 +39,7 @@ class GraphCheck {
 
   GraphCheckOptions options_;
   std::optional<PluginRunner> device_;
+  uint64_t tasks_ = 0, declined_ = 0;
 };
 
 }  // namespace tetrarch::compile

@@ -89,15 +89,23 @@ Result<std::shared_ptr<PluginRunner::Loaded>> PluginRunner::load(const CodeBlob&
   return loaded;
 }
 
-Status PluginRunner::launch(Loaded& loaded, uint64_t begin, uint64_t end) {
+Status PluginRunner::launch(Loaded& loaded, uint64_t begin, uint64_t end, tet_receipt* receipt) {
   Error error;
   const tet_launch launch = {.struct_size = sizeof launch,
                              .kernel = loaded.kernel,
                              .buffers = loaded.buffers.data(),
                              .buffer_count = static_cast<uint32_t>(loaded.buffers.size()),
                              .begin = begin,
-                             .end = end};
+                             .end = end,
+                             .receipt = receipt};
   return toStatus(api_->launch(queue_.get(), &launch, 1, &error), error);
+}
+
+void PluginRunner::count(const tet_receipt& receipt) {
+  tet_device_info info = {.struct_size = sizeof info};
+  Error error;
+  if (api_->device_describe(0, nullptr, &info, &error) != TET_OK) return;
+  for (uint32_t i = 0; i < info.counter_count; ++i) counters_[info.counter_names[i]] += receipt.counters[i];
 }
 
 Status PluginRunner::run(const CodeBlob& blob, size_t entry, std::vector<Tensor>& operands,
@@ -106,15 +114,18 @@ Status PluginRunner::run(const CodeBlob& blob, size_t entry, std::vector<Tensor>
   const auto units = static_cast<int64_t>(loaded->info.units),
              step = static_cast<int64_t>(loaded->info.granularity);
   auto cut = [&](int64_t piece) { return piece == pieces ? units : units * piece / pieces / step * step; };
+  std::vector<tet_receipt> receipts(static_cast<size_t>(pieces), {.struct_size = sizeof(tet_receipt)});
   for (int64_t piece = pieces - 1; piece >= 0; --piece)
-    TET_RETURN_IF_ERROR(launch(*loaded, cut(piece), cut(piece + 1)));
+    TET_RETURN_IF_ERROR(launch(*loaded, cut(piece), cut(piece + 1), &receipts[static_cast<size_t>(piece)]));
   Error error;
   for (size_t i = 0; i < results.size(); ++i) {
     tet_buffer* from = loaded->buffers[operands.size() + i];
     TET_RETURN_IF_ERROR(toStatus(
         api_->copy_out(queue_.get(), results[i].data(), from, 0, results[i].bytes(), &error), error));
   }
-  return toStatus(api_->queue_finish(queue_.get(), &error), error);
+  TET_RETURN_IF_ERROR(toStatus(api_->queue_finish(queue_.get(), &error), error));
+  for (const tet_receipt& receipt : receipts) count(receipt);
+  return {};
 }
 
 Result<double> PluginRunner::time(const CodeBlob& blob, size_t entry, const Task& task,

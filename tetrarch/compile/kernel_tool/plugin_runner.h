@@ -2,6 +2,7 @@
 // be too much.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,13 +24,16 @@ class PluginRunner {
              int64_t pieces = 1);
   // The shortest of several launches in seconds, waits included. Runs for about `budget_seconds`.
   Result<double> time(const CodeBlob& blob, size_t entry, const Task& task, double budget_seconds);
+  // What the device counted in all launches of run(), by its names.
+  const std::map<std::string, uint64_t>& counters() const { return counters_; }
 
  private:
   struct Loaded;
   Result<tet_module*> module(const CodeBlob& blob);
   Result<std::shared_ptr<Loaded>> load(const CodeBlob& blob, size_t entry, std::vector<Tensor>& operands,
                                        std::vector<Tensor>& results);
-  Status launch(Loaded& loaded, uint64_t begin, uint64_t end);
+  Status launch(Loaded& loaded, uint64_t begin, uint64_t end, tet_receipt* receipt = nullptr);
+  void count(const tet_receipt& receipt);
 
   const tet_plugin* api_ = nullptr;
   std::shared_ptr<tet_device> device_;
@@ -37,6 +41,7 @@ class PluginRunner {
   // The last blob and its module: loading may mean compiling.
   std::vector<std::byte> blob_;
   std::shared_ptr<tet_module> module_;
+  std::map<std::string, uint64_t> counters_;
 };
 
 }  // namespace tetrarch::compile

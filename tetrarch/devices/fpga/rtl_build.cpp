@@ -114,16 +114,20 @@ Status makeFolder(const fs::path& folder) {
               error.message());
 }
 
+// Ours, and behind them those of the variable CXXFLAGS: where programs run but once, -O0 saves time.
 std::vector<std::string> compileFlags(const RtlTools& tools) {
-  return {"-std=c++20",
-          "-O2",
-          "-w",
-          "-fPIC",
-          "-fvisibility=hidden",
-          "-DVL_USER_STOP",
-          "-DVL_USER_FATAL",
-          "-I" + tools.verilator_root + "/include",
-          "-I" + tools.verilator_root + "/include/vltstd"};
+  std::vector<std::string> flags = {"-std=c++20",
+                                    "-O2",
+                                    "-w",
+                                    "-fPIC",
+                                    "-fvisibility=hidden",
+                                    "-DVL_USER_STOP",
+                                    "-DVL_USER_FATAL",
+                                    "-I" + tools.verilator_root + "/include",
+                                    "-I" + tools.verilator_root + "/include/vltstd"};
+  std::istringstream wished(variable("CXXFLAGS"));
+  for (std::string flag; wished >> flag;) flags.push_back(flag);
+  return flags;
 }
 
 std::vector<std::string> joined(std::vector<std::string> words, const std::vector<std::string>& more) {

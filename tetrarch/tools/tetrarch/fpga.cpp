@@ -112,6 +112,17 @@ Result<Json> reportsIn(const std::string& text) {
   return json;
 }
 
+// What the compiler expected, in the words of a report.
+Json estimateOf(const fpga::Kernel& kernel) {
+  const fpga::Resources& uses = kernel.estimate;
+  return {{"clock", {{"value", kernel.estimated_hz}, {"unit", "Hz"}, {"source", "modelled"}}},
+          {"used",
+           {{"luts", uses.luts},
+            {"flip_flops", uses.flip_flops},
+            {"multipliers", uses.multipliers},
+            {"block_rams", uses.block_rams}}}};
+}
+
 std::string megahertz(double hz) { return fmt::format("{:.1f} MHz", hz / 1e6); }
 
 Result<Output> build(const BuildOptions& options) {
@@ -132,14 +143,16 @@ Result<Output> build(const BuildOptions& options) {
   TET_ASSIGN_OR_RETURN(const std::string text, outputOf(command));
   TET_ASSIGN_OR_RETURN(Json reports, reportsIn(text));
   Output out;
-  Table table(
-      {"kernel", "clock", "estimate", "LUTs", "flip-flops", "multipliers", "block RAMs", "bitstream"});
+  Table table({"kernel", "clock", "estimate", "LUTs", "estimate", "flip-flops", "multipliers", "block RAMs",
+               "bitstream"});
   for (size_t i = 0; i < kernels.size() && i < reports.size(); ++i) {
-    const Json& report = reports[i];
+    Json& report = reports[i];
+    report["estimate"] = estimateOf(*kernels[i]);
     const Json& used = report["used"];
     const Figure bytes{report["bitstream_bytes"].get<double>(), "B", "measured"};
     table.add({kernels[i]->symbol, megahertz(report["clock"]["value"].get<double>()),
-               megahertz(kernels[i]->estimated_hz), used["luts"].dump(), used["flip_flops"].dump(),
+               megahertz(kernels[i]->estimated_hz), used["luts"].dump(),
+               std::to_string(kernels[i]->estimate.luts), used["flip_flops"].dump(),
                used["multipliers"].dump(), used["block_rams"].dump(), formatBytes(bytes)});
   }
   out.json = {{"cache", fpga::designCache().string()}, {"designs", std::move(reports)}};
