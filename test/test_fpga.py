@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import small_models
 from onnx import TensorProto, helper
 
 import tetrarch
+from conftest import BUILD, ROOT
+from rtl.fpga import proof
 
 F32, U32 = TensorProto.FLOAT, TensorProto.UINT32
 
@@ -94,3 +100,26 @@ def test_bad_options_are_explained(network, options, message):
 def test_the_device_is_listed():
     fpga = next(device for device in tetrarch.devices() if device.name == "fpga")
     assert (fpga.device_class, fpga.kind) == ("fpga", "simulated")
+
+
+def test_the_long_proof_in_small(tmp_path):
+    """`make fpga-proof`: interpreter, twin and SystemVerilog on what tasks and kernels a few seeds give."""
+    words = ("--graphs", "1", "--kernels", "1", "--route", "0", "--build", BUILD)
+    done = subprocess.run(
+        [sys.executable, "-m", "rtl.fpga.proof", *map(str, words)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tasks, kernels, differences, units, cycles, routed = map(
+        int, re.findall(r"\d+", done.stdout.splitlines()[-1].replace(",", ""))
+    )
+    assert tasks > 1 and kernels == 1 and differences == 0 and routed == 0
+    assert units >= tasks and cycles > units
+    assert "[========================] 2/2" in done.stderr
+
+
+def test_estimates_are_compared_with_what_was_routed():
+    totals = proof.Totals(tasks=3)
+    for luts, clock in ((90, 100e6), (100, 150e6)):
+        estimate = {"used": {"luts": 100}, "clock": {"value": 120e6}}
+        totals.routed.append({"used": {"luts": luts}, "clock": {"value": clock}, "estimate": estimate})
+    assert totals.line().endswith("2 kernels routed, worst estimate error 20% of a clock, 11% of LUTs")
