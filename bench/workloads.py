@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,7 +34,13 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT, PAGE = ROOT / "bench" / "out" / "workloads.json", ROOT / "docs" / "workloads.md"
 CPU, OPENCL = f"cpu:threads={contenders.THREADS}", f"opencl:threads={contenders.THREADS}"
 
-RESOURCES = ("luts", "flip_flops", "multipliers", "block_rams")  # as reports of place and route name them
+# As reports of place and route name them, and as the page does.
+RESOURCES = {
+    "luts": "LUTs",
+    "flip_flops": "flip-flops",
+    "multipliers": "multipliers",
+    "block_rams": "block RAMs",
+}
 
 Call = Callable[[], object]
 
@@ -97,14 +105,16 @@ def measured(workload: Workload, rounds: int) -> dict[str, dict]:
     return records
 
 
-def routed(program: tetrarch.Program) -> list[dict]:
-    """What place and route made of each kernel for an FPGA."""
+def kernels_of(program: tetrarch.Program, routes: bool) -> list[dict]:
+    """Each kernel for an FPGA: what the compiler expects of it, and what place and route made where they did."""
     with tempfile.TemporaryDirectory() as folder:
         artifact = Path(folder) / "m.tet"
         program.save(artifact)
-        words = [str(ROOT / "build" / "bin" / "tetrarch"), "fpga", "build", str(artifact), "--json"]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["designs"]
+        for word in ("build", "list") if routes else ("list",):
+            words = [str(ROOT / "build" / "bin" / "tetrarch"), "fpga", word, str(artifact), "--json"]
+            environment = {**os.environ, "TETRARCH_PYTHON": sys.executable}
+            done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    return json.loads(done.stdout)["kernels"]
 
 
 def fpga_record(workload: Workload, routes: bool) -> dict | None:
@@ -115,7 +125,7 @@ def fpga_record(workload: Workload, routes: bool) -> dict | None:
     try:
         options = {"devices": ["cpu", device], "place": device, "measure": False}
         program = tetrarch.compile(workload.onnx_file(), **options, **workload.options())
-        designs = routed(program) if routes else []
+        kernels = kernels_of(program, routes)
         program(**workload.inputs())  # which loads the configuration
         check(workload, program(**workload.inputs()))
     except (tetrarch.Error, ValueError) as error:
@@ -134,7 +144,7 @@ def fpga_record(workload: Workload, routes: bool) -> dict | None:
         "of": len(tasks),
         "time": figure(sum(part["time"]["value"] for part in parts), "s", "/".join(sorted(sources))),
         "counters": counters,
-        "designs": designs,
+        "kernels": kernels,
     }
 
 
@@ -173,7 +183,9 @@ FPGA = """\
 ## On an FPGA
 
 What the simulated device of the class fpga says of one call, once it is configured ([docs/fpga.md](fpga.md) has what
-its figures are). Cycles are simulated; a time is modelled unless place and route made exactly these kernels.
+its figures are). Cycles are simulated; clock and cells are those of place and route where `tetrarch fpga build` made
+exactly these kernels, else the compiler's estimate, and then the time is modelled. Of several kernels the slowest clock
+and the sum of their cells. The last column has what the compiler expected beside what place and route found.
 """
 
 NO_FPGA = "No device of this class compiles them here yet.\n"
@@ -209,20 +221,38 @@ def row(entry: dict) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def best_known(kernel: dict) -> dict:
+    """Clock and cells: those of the design, else the estimate."""
+    return kernel.get("design", kernel["estimate"])
+
+
+def slowest(of: list[dict]) -> float:
+    return min(one["clock"]["value"] for one in of) / 1e6
+
+
 def fpga_row(entry: dict) -> str:
     told = entry["fpga"]
     if "failed" in told:
-        return f"| {entry['title']} | {told['failed'].split('fpga: ')[-1]} | | | | | |"
-    designs, seconds = told["designs"], told["time"]["value"]
-    used = [sum(design["used"].get(kind, 0) for design in designs) for kind in RESOURCES]
+        return f"| {entry['title']} | {told['failed'].split('fpga: ')[-1]} | | | | | | | |"
+    seconds, kernels = told["time"]["value"], told["kernels"]
+    built = [kernel for kernel in kernels if "design" in kernel]
+    used = [sum(best_known(kernel)["used"][kind] for kernel in kernels) for kind in RESOURCES]
+    comparison = "not routed"
+    if built:
+        estimates, designs = ([kernel[which] for kernel in built] for which in ("estimate", "design"))
+        luts = [sum(one["used"]["luts"] for one in of) for of in (estimates, designs)]
+        comparison = f"{slowest(estimates):.0f} / {slowest(designs):.0f} MHz, {luts[0]} / {luts[1]} LUTs"
+        comparison += f" ({len(built)} of {len(kernels)} kernels)" * (len(built) < len(kernels))
     cells = [
         entry["title"],
         f"{told['tasks']} of {told['of']}",
+        f"{told['counters'].get('cycles', 0):,}",
+        f"{slowest([best_known(kernel) for kernel in kernels]):.0f} MHz",
+        " / ".join(map(str, used)),
         milliseconds(seconds),
         rate(entry["count"], seconds),
-        f"{min(design['clock']['value'] for design in designs) / 1e6:.0f} MHz" if designs else "",
-        " / ".join(map(str, used)) if designs else "",
         told["time"]["source"],
+        comparison,
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -271,8 +301,8 @@ def page(result: dict) -> str:
     if not told:
         return "\n".join([*lines, NO_FPGA])
     lines += [
-        f"| | tasks on the FPGA | time | throughput | slowest clock | {' / '.join(RESOURCES).replace('_', ' ')} | source |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        f"| | tasks | cycles | clock | {' / '.join(RESOURCES.values())} | time | throughput | source | estimate / result |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
         *(fpga_row(entry) for entry in told),
         "",
     ]

@@ -58,16 +58,15 @@ def where(task: dict) -> str:
     parts = task["parts"]
     if len(parts) == 1:
         return parts[0]["device"]
-    return " + ".join(f"{part['device']} {part['share']['value']:.0%}" for part in parts)
+    return " + ".join(f"{part['device'].split(':')[0]} {part['share']['value']:.0%}" for part in parts)
 
 
 def print_tasks(report: dict) -> None:
-    rows = [("task", "operation", "device", "time", "bytes moved", "source")]
+    rows = [("task", "device", "time", "bytes moved", "source")]
     for task in report["tasks"]:
         moved = megabytes(task["bytes"]["value"])
         row = (
             task["name"],
-            task["root"],
             where(task),
             milliseconds(task["time"]),
             moved,

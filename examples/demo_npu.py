@@ -135,18 +135,17 @@ def sources(tasks: list[dict]) -> str:
 
 def print_segments(tasks: list[dict]) -> None:
     """A row for each run of tasks on one device."""
-    rows = [("tasks", "number", "device", "time", "bytes moved", "source of the time")]
+    rows = [("tasks", "device", "time", "moved", "source")]
     for device, run in groupby(tasks, task_device):
         segment = list(run)
-        ends = segment[0]["name"] + (f" ... {segment[-1]['name']}" if len(segment) > 1 else "")
-        moved = megabytes(sum_of(segment, "bytes"))
-        time_of = f"{sum_of(segment, 'time') * 1e3:.3f} ms"
-        rows.append((ends, str(len(segment)), device, time_of, moved, sources(segment)))
+        more = f" and {len(segment) - 1} more" * (len(segment) > 1)
+        seconds, moved = sum_of(segment, "time"), megabytes(sum_of(segment, "bytes"))
+        rows.append((segment[0]["name"] + more, device, f"{seconds * 1e3:.3f} ms", moved, sources(segment)))
     print_table(rows)
 
 
 def print_devices(report: dict, devices: list[str]) -> None:
-    rows = [("device", "tasks", "time", "bytes moved", "energy", "source: time", "energy")]
+    rows = [("device", "tasks", "time", "moved", "energy", "time is", "energy is")]
     for device in devices:
         tasks = [task for task in report["tasks"] if task_device(task) == device]
         energy = joules(report, device)
@@ -199,7 +198,7 @@ def show_totals(programs: dict[str, tetrarch.Program], image: np.ndarray) -> lis
         totals.append({"name": name, "time": total})
     rows = [("one call", "time", "source")]
     for total in totals:
-        calls = f"median of {total['time']['calls']}" if "calls" in total["time"] else "sum of its tasks"
+        calls = f"median of {total['time']['calls']}" if "calls" in total["time"] else "sum of tasks"
         rows.append((total["name"], milliseconds(total["time"]), f"{total['time']['source']}, {calls}"))
     print_table(rows)
     return totals
@@ -280,20 +279,18 @@ def print_npu(facts: dict, report: dict) -> dict:
     )
     print(
         f"          at {facts['clock_hz'] / 1e6:.1f} MHz ({facts['clock_from']}); "
-        f"the array multiplies in {busy:.0%} of its slots"
+        f"the array is {busy:.0%} busy"
     )
     if energy:
         print(
             f"  energy  {energy['value'] * 1e3:.2f} mJ, {energy['value'] / seconds * 1e3:.0f} mW: work counted by"
         )
-        print(
-            f"          class x toggles of the gates and memory macros ({facts['energy_from']}); DRAM is in it"
-        )
+        print(f"          class x toggles ({facts['energy_from']}), with DRAM")
     print(
         f"  area    {cells:.2f} mm2 of cells and {memories:.2f} mm2 of memory macros ({facts['area']['from']})"
     )
-    print(f"  All three are modelled: {facts['node']}, {facts['corner']}, cells without wires ({FLOW});")
-    print(f"  DRAM: {facts['dram']}.")
+    print(f"  All three are modelled: {facts['node']}, {facts['corner']},")
+    print(f"  cells without wires ({FLOW})")
     return {
         "cycles": cycles,
         "multiplications": multiplications,
@@ -310,7 +307,7 @@ def print_proof(report: dict, devices: list[str], rtl: dict) -> None:
     count = dict.fromkeys(devices, 0)
     for task in report["tasks"]:
         count[task_device(task)] += 1
-    rows = [("device", "tasks", "computed again by", "of it", "differences")]
+    rows = [("device", "tasks", "computed again by", "of it", "differ")]
     for device in devices:
         how, part = "the interpreter", "all, by the logits"
         if is_npu(device):
@@ -378,14 +375,11 @@ def compare(
     split = compiled.placed(placement, devices)
     programs = {"forced stages": split, "the planner's own choice": fastest, **programs}
     logits = {t: np.array(program(image)) for t, program in programs.items() if program is not on_fpga}
-    configurations = demo_fpga.counted(demo_fpga.parts_of(split.report()), "reconfigurations")
     split(image)  # configured
     cpu = logits[f"{devices[0]} alone"]
     report = split.report()
 
-    print(
-        f"\nStages of as many tasks, one a processor: forced, see below what the planner does ({len(names)} tasks)"
-    )
+    print(f"\nStages of as many tasks, and a few for the FPGA: forced ({len(names)} tasks)")
     print_segments(report["tasks"])
     print(
         f"\nBy device; {megabytes(report['total']['copied']['value'])} were copied between devices and host"
@@ -402,7 +396,7 @@ def compare(
     rtl = check_in_rtl(question, compiled, placement, image)
     logits["stages, checked in RTL"] = np.array(rtl.pop("logits"))
     npu = print_npu(facts_of_npu(question), report) if npu_parts(report) else None
-    fpga = demo_fpga.print_facts(report, joules(report, question.fpga), configurations)
+    fpga = demo_fpga.print_facts(report, joules(report, question.fpga))
     for title, values in logits.items():
         must_equal(title, values, cpu)
     rounding = must_agree(cpu, reference)

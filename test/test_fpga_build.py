@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -59,12 +60,34 @@ def test_each_kernel_becomes_a_design_that_the_device_uses(command, artifact, en
     for built in document["designs"]:
         assert built["estimate"]["used"]["luts"] > 0 and built["estimate"]["clock"]["value"] > 0
     assert document["designs"] and document["cache"].startswith(environment["XDG_CACHE_HOME"])
+    done = command("fpga", "list", artifact, "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    jsonschema.validate(listed, SCHEMA)
+    assert [kernel["design"]["clock"]["value"] for kernel in listed["kernels"]] == [120e6] * len(
+        listed["kernels"]
+    )
+    assert "built" in command("fpga", "list", artifact, env=environment).stdout
     table = command("fpga", "build", artifact, env=environment).stdout
     assert "120.0 MHz" in table
     done = command("run", artifact, "--random", "--place", "fpga", "--json", env=environment)
     assert done.returncode == 0, done.stderr
     parts = [part for task in json.loads(done.stdout)["report"]["tasks"] for part in task["parts"]]
     assert any(part.get("counters", {}).get("routed_units", 0) > 0 for part in parts)
+
+
+def test_what_is_damaged_is_not_used_and_is_said(command, artifact, environment):
+    done = command("fpga", "build", artifact, "--json", env=environment)
+    for built in json.loads(done.stdout)["designs"]:
+        folder = Path(environment["XDG_CACHE_HOME"]) / "tetrarch" / "fpga" / built["hash"]
+        (folder / "report.json").write_text("{}")
+    listed = json.loads(command("fpga", "list", artifact, "--json", env=environment).stdout)
+    assert all("build the design again" in kernel["refused"] for kernel in listed["kernels"])
+    done = command("run", artifact, "--random", "--place", "fpga", "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    parts = [part for task in json.loads(done.stdout)["report"]["tasks"] for part in task["parts"]]
+    assert all(part["counters"]["routed_units"] == 0 for part in parts if part["device"] == "fpga")
+    assert any(part["counters"]["refused_units"] > 0 for part in parts if part["device"] == "fpga")
 
 
 def test_what_the_flow_says_of_a_missing_tool_is_the_error(command, artifact, environment, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tetrarch
+from bench import workloads
 from conftest import BUILD, assert_close
 from examples.workloads import digits, sha256
 from examples.workloads.table import WORKLOADS
@@ -117,3 +118,30 @@ def test_the_command_compiles_what_the_package_writes(command, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     np.testing.assert_array_equal(np.load(filtered), np.load(tmp_path / "expected-0.npy"))
+
+
+def kernel(mhz: float, luts: int, built: tuple[float, int] | None = None) -> dict:
+    def facts(mhz: float, luts: int) -> dict:
+        used = {"luts": luts, "flip_flops": 2, "multipliers": 3, "block_rams": 4}
+        return {"clock": {"value": mhz * 1e6}, "used": used}
+
+    return {"estimate": facts(mhz, luts), **({"design": facts(*built)} if built else {})}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "cells", "comparison"),
+    [
+        ([kernel(100, 10), kernel(120, 20)], "100 MHz | 30 / 4 / 6 / 8", "not routed"),
+        ([kernel(100, 10, (150, 8))], "150 MHz | 8 / 2 / 3 / 4", "100 / 150 MHz, 10 / 8 LUTs"),
+        (
+            [kernel(100, 10, (150, 8)), kernel(110, 5)],
+            "110 MHz | 13 / 4 / 6 / 8",
+            "100 / 150 MHz, 10 / 8 LUTs (1 of 2 kernels)",
+        ),
+    ],
+)
+def test_the_row_of_an_fpga_has_the_best_that_is_known(kernels, cells, comparison):
+    time = {"value": 2e-3, "unit": "s", "source": "modelled"}
+    told = {"tasks": 1, "of": 2, "time": time, "counters": {"cycles": 123456}, "kernels": kernels}
+    row = workloads.fpga_row({"title": "a title", "count": 1000, "fpga": told})
+    assert row == f"| a title | 1 of 2 | 123,456 | {cells} | 2 ms | 500 k/s | modelled | {comparison} |"

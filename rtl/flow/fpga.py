@@ -4,8 +4,8 @@
 
 A folder holds `kernel.sv`, which is whole in itself and whose top module has the name given. Beside it come the netlist, the
 configuration and the timing of each seed, the bitstream of the fastest, a Tcl script for Vivado, and at the end
-`report.json`. What is there already is not made again, and several processes may build the same designs at once: each file is
-made by one of them, under a lock, and appears whole. The clock that counts is the worst of the seeds.
+`report.json`. What is there already is not made again, and several processes may build the same designs at once: each file
+is made by one of them, under a lock, and appears whole. The clock that counts is the worst of the seeds.
 
 A kernel has more ports than a package has pins: all but the clock goes through two shift registers, which are placed and
 routed with it and counted apart.

@@ -122,7 +122,9 @@ def test_a_damaged_file_is_named(tools, tmp_path):
     fpga.build([design(tmp_path / "a")], seeds=1, jobs=1)
     (tmp_path / "a" / "report.json").unlink()
     (tmp_path / "a" / "seed-1.json").write_text("{")
-    with pytest.raises(fpga.FlowError, match=r"seed-1\.json is damaged .*; remove its folder and build again"):
+    with pytest.raises(
+        fpga.FlowError, match=r"seed-1\.json is damaged .*; remove its folder and build again"
+    ):
         fpga.build([design(tmp_path / "a")], seeds=1, jobs=1)
 
 

@@ -32,6 +32,7 @@ constexpr int64_t kSmall = 20'000;  // cycles of a launch that is checked wholly
 // The counters of a receipt, one row each. Refused: units that ran with the estimate although the cache holds
 // a report, for it is not that of the kernel. Of the last two what ran in the RTL and agreed with the twin.
 enum Counter : uint8_t {
+  kCycles,
   kReconfigurations,
   kTransferBytes,
   kRoutedUnits,
@@ -40,8 +41,8 @@ enum Counter : uint8_t {
   kRtlCycles,
   kCounterCount
 };
-constexpr const char* kCounters[] = {"reconfigurations", "transfer_bytes", "routed_units",
-                                     "refused_units",    "rtl_units",      "rtl_cycles"};
+constexpr const char* kCounters[] = {"cycles",        "reconfigurations", "transfer_bytes", "routed_units",
+                                     "refused_units", "rtl_units",        "rtl_cycles"};
 static_assert(std::size(kCounters) == kCounterCount && kCounterCount <= TET_MAX_COUNTERS);
 
 struct Options {
@@ -227,6 +228,7 @@ class FpgaDevice : public tet_device {
     joules_ += seconds * options_.board.static_watts +
                static_cast<double>(tally.cycles) * joulesPerCycle(kernel.uses);
     if (!launch.receipt) return;
+    tally.counters[kCycles] = static_cast<uint64_t>(tally.cycles);
     tally.counters[kTransferBytes] = bytes;
     tally.counters[kRoutedUnits] = kernel.is_routed ? units : 0;
     tally.counters[kRefusedUnits] = kernel.is_refused ? units : 0;

@@ -172,6 +172,7 @@ TEST_F(FpgaPlugin, TellsTimeAndEnergy) {
   EXPECT_NEAR(outcome.told, outcome.receipt.seconds - 1948916 / 31e6, 1e-9);  // without a configuration
   // A beat a cycle, three on the way, one of reset.
   EXPECT_EQ(outcome.receipt.cycles, static_cast<uint64_t>(kUnitCount * (kCount + 3 + 1)));
+  EXPECT_EQ(counter(outcome, "cycles"), outcome.receipt.cycles);
   EXPECT_EQ(counter(outcome, "reconfigurations"), 1u);
   EXPECT_EQ(counter(outcome, "transfer_bytes"), 2 * kBytes);
   EXPECT_EQ(counter(outcome, "routed_units"), 0u);

@@ -45,7 +45,8 @@ Result<std::vector<fpga::Program>> programsOf(const std::string& path) {
 
 // The kernel's folder in the cache, with its SystemVerilog in it.
 Result<fs::path> prepare(const fpga::Kernel& kernel) {
-  const fs::path folder = fpga::designFolder(kernel.verilog), source = folder / "kernel.sv";
+  fs::path folder = fpga::designFolder(kernel.verilog);
+  const fs::path source = folder / "kernel.sv";
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
@@ -66,7 +67,7 @@ std::string pythonProgram() {
 Result<fs::path> flowScript() {
   std::error_code error;
   const fs::path folder = fs::canonical("/proc/self/exe", error).parent_path();
-  const fs::path script = folder.parent_path() / "lib/tetrarch/fpga_flow.py";
+  fs::path script = folder.parent_path() / "lib/tetrarch/fpga_flow.py";
   if (!fs::exists(script, error))
     return fail(StatusCode::kFailedPrecondition, "{} is missing; install Tetrarch anew", script.string());
   return script;
@@ -112,15 +113,19 @@ Result<Json> reportsIn(const std::string& text) {
   return json;
 }
 
-// What the compiler expected, in the words of a report.
+// As reports have them.
+Json cellsOf(const fpga::Resources& uses) {
+  return {{"luts", uses.luts},
+          {"flip_flops", uses.flip_flops},
+          {"multipliers", uses.multipliers},
+          {"block_rams", uses.block_rams}};
+}
+
+Json clockOf(double hz) { return {{"value", hz}, {"unit", "Hz"}, {"source", "modelled"}}; }
+
+// What the compiler expected.
 Json estimateOf(const fpga::Kernel& kernel) {
-  const fpga::Resources& uses = kernel.estimate;
-  return {{"clock", {{"value", kernel.estimated_hz}, {"unit", "Hz"}, {"source", "modelled"}}},
-          {"used",
-           {{"luts", uses.luts},
-            {"flip_flops", uses.flip_flops},
-            {"multipliers", uses.multipliers},
-            {"block_rams", uses.block_rams}}}};
+  return {{"clock", clockOf(kernel.estimated_hz)}, {"used", cellsOf(kernel.estimate)}};
 }
 
 std::string megahertz(double hz) { return fmt::format("{:.1f} MHz", hz / 1e6); }
@@ -160,16 +165,52 @@ Result<Output> build(const BuildOptions& options) {
   return out;
 }
 
+// What is known of each kernel without long work: the estimate, and the design where one was built.
+Result<Output> list(const std::string& model) {
+  TET_ASSIGN_OR_RETURN(const auto programs, programsOf(model));
+  Output out;
+  Json kernels = Json::array();
+  Table table({"kernel", "clock", "estimate", "LUTs", "estimate", "design"});
+  for (const fpga::Program& program : programs) {
+    for (const fpga::Kernel& kernel : program.kernels) {
+      Json row = {{"kernel", kernel.symbol},
+                  {"hash", fpga::designFolder(kernel.verilog).filename().string()},
+                  {"estimate", estimateOf(kernel)}};
+      std::vector<std::string> cells = {
+          kernel.symbol, "", megahertz(kernel.estimated_hz), "", std::to_string(kernel.estimate.luts),
+          "not built"};
+      const auto design = fpga::readDesign(kernel, program.part);
+      if (!design) {
+        row["refused"] = cells[5] = design.error().message();
+      } else if (*design) {
+        const fpga::Design& built = **design;
+        row["design"] = {{"clock", clockOf(built.hz)}, {"used", cellsOf(built.uses)}};
+        cells[1] = megahertz(built.hz);
+        cells[3] = std::to_string(built.uses.luts);
+        cells[5] = "built";
+      }
+      kernels.push_back(std::move(row));
+      table.add(cells);
+    }
+  }
+  out.json = {{"cache", fpga::designCache().string()}, {"kernels", std::move(kernels)}};
+  out.text = table.render(Style(STDOUT_FILENO));
+  return out;
+}
+
 }  // namespace
 
 Command addFpga(CLI::App& app) {
   CLI::App* command = app.add_subcommand("fpga", "Place and route the kernels for FPGAs in a model");
   CLI::App* build_command = command->add_subcommand(
       "build", "Synthesise, place and route each kernel, and leave its clock and bitstream in the cache");
+  CLI::App* list_command = command->add_subcommand(
+      "list", "What is known of each kernel: the compiler's estimate, and the design in the cache");
   command->require_subcommand(1);
   command->footer("Example:\n  tetrarch fpga build m.tet");
-  build_command->fallthrough();  // --json may come behind it
   auto options = std::make_shared<BuildOptions>();
+  for (CLI::App* each : {build_command, list_command}) each->fallthrough();  // --json may come behind it
+  list_command->add_option("model", options->model, "the artifact (.tet)")->required();
   build_command->add_option("model", options->model, "the artifact (.tet)")->required();
   build_command
       ->add_option("--seeds", options->seeds, "places and routes so often; the worst clock counts (3)")
@@ -182,7 +223,9 @@ Command addFpga(CLI::App& app) {
       "Examples:\n"
       "  tetrarch fpga build m.tet\n"
       "  tetrarch fpga build m.tet --jobs 2 --json");
-  return {command, [options] { return build(*options); }};
+  return {command, [options, list_command] {
+            return list_command->parsed() ? list(options->model) : build(*options);
+          }};
 }
 
 }  // namespace tetrarch::tools
