@@ -2,6 +2,8 @@
 // as they do in a program.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tetrarch/abi/fpga_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/lower/differential.h"
@@ -29,6 +31,10 @@ class FpgaTarget : public DifferentialTarget {
     if (taken.empty()) return {};
     TET_ASSIGN_OR_RETURN(auto blobs, generator.compile(taken, {}));
     TET_ASSIGN_OR_RETURN(program_, fpga::readProgram(blobs[0].bytes));
+    for (const KernelEntry& entry : blobs[0].entries) {
+      const auto kernel = std::ranges::find(program_.kernels, entry.symbol, &fpga::Kernel::symbol);
+      kernels_.push_back(&*kernel);
+    }
     return {};
   }
 
@@ -38,7 +44,7 @@ class FpgaTarget : public DifferentialTarget {
       launch(*cpu_.find(cpu_blob_.entries[place].symbol), operands, results, 1);
       return {};
     }
-    const fpga::Kernel& kernel = program_.kernels[place];
+    const fpga::Kernel& kernel = *kernels_[place];
     std::vector<void*> buffers;
     for (Tensor& tensor : operands) buffers.push_back(tensor.data());
     for (Tensor& tensor : results) buffers.push_back(tensor.data());
@@ -55,6 +61,7 @@ class FpgaTarget : public DifferentialTarget {
  private:
   std::vector<std::pair<bool, size_t>> places_;
   fpga::Program program_;
+  std::vector<const fpga::Kernel*> kernels_;  // by taken task: equal ones are one
   CodeBlob cpu_blob_;
   KernelModule cpu_;
 };

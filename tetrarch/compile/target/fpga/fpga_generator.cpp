@@ -3,6 +3,9 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "llvm/ADT/Hashing.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/xxhash.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -21,7 +24,7 @@ using Module = mlir::OwningOpRef<mlir::ModuleOp>;
 
 // A router needs room: what it found for kernels that filled more of a part was slow, or nothing.
 constexpr double kFill = 0.7;
-constexpr int64_t kMostCopies = 32;
+constexpr int64_t kMostLanes = 32, kMostSteps = 256;
 // Of all ports together, in a cycle: what a DMA of 64 bytes moves.
 constexpr int64_t kBusBits = 512;
 // What brings operands and takes results: the device's link, PCI Express 3.0 with four lanes.
@@ -29,10 +32,12 @@ constexpr double kLinkBytesPerSecond = 3.2e9;
 // More hardware must bring at least so much.
 constexpr double kWorthwhile = 0.9;
 
-Part budgetOf(const Part& part) {
+Part budgetOf(const Part& part, int64_t share) {
   Part budget = part;
-  budget.has.luts = static_cast<int64_t>(kFill * static_cast<double>(part.has.luts));
-  budget.has.flip_flops = static_cast<int64_t>(kFill * static_cast<double>(part.has.flip_flops));
+  budget.has.luts = static_cast<int64_t>(kFill * static_cast<double>(part.has.luts)) / share;
+  budget.has.flip_flops = static_cast<int64_t>(kFill * static_cast<double>(part.has.flip_flops)) / share;
+  budget.has.multipliers /= share;
+  budget.has.block_rams /= share;
   return budget;
 }
 
@@ -47,7 +52,8 @@ Status simplify(mlir::ModuleOp module) {
   kernel.addPass(mlir::arith::createArithIntRangeOpts());
   // Narrowing takes 0 to 4095 for 12 bits, whatever reads them: a division must not see a sign there.
   kernel.addPass(mlir::arith::createArithUnsignedWhenEquivalentPass());
-  kernel.addPass(mlir::arith::createArithIntRangeNarrowing({.bitwidthsSupported = {8, 12, 16, 20, 24, 32}}));
+  kernel.addPass(mlir::arith::createArithIntRangeNarrowing(
+      {.bitwidthsSupported = {8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 24, 32}}));
   kernel.addPass(mlir::createCanonicalizerPass());
   kernel.addPass(mlir::createCSEPass());
   if (mlir::failed(pm.run(module))) return internalError("its stages are invalid: {}", complaints.text());
@@ -74,6 +80,18 @@ int64_t longestInterval(const Kernel& kernel) {
 Result<Kernel> makeNestKernel(const compile::Task& task, const Part& part, const Fold& fold) {
   TET_ASSIGN_OR_RETURN(Module module, readNestKernel(task, part, fold));
   return finish(std::move(module), part);
+}
+
+void add(Resources& sum, const Resources& more) {
+  sum.luts += more.luts;
+  sum.flip_flops += more.flip_flops;
+  sum.multipliers += more.multipliers;
+  sum.block_rams += more.block_rams;
+}
+
+bool fits(const Resources& uses, const Part& part) {
+  return uses.luts <= part.has.luts && uses.flip_flops <= part.has.flip_flops &&
+         uses.multipliers <= part.has.multipliers && uses.block_rams <= part.has.block_rams;
 }
 
 int64_t busBits(const Kernel& kernel) {
@@ -105,25 +123,20 @@ Result<Module> readKernel(const compile::Task& task, const Part& part, const Fol
   return module;
 }
 
-Result<Kernel> makeKernel(const compile::Task& task, const Part& part) {
-  const Part budget = budgetOf(part);
-  Fold fold;
+namespace {
+
+// From one fold on as wide as pays.
+Result<Kernel> widen(const compile::Task& task, const Part& budget, Fold fold) {
   auto best = makeNestKernel(task, budget, fold);
-  // A window that slides reads each element once and keeps some lines, not the image.
-  auto slid = makeNestKernel(task, budget, {.slides = true});
-  if (!best && slid) return slid;
-  if (!best) {
-    TET_ASSIGN_OR_RETURN(Module module, readMachineKernel(task, budget));
-    auto kernel = finish(std::move(module), budget);
-    // The reason of the better way, where neither is one.
-    return kernel ? std::move(kernel) : Result<Kernel>(std::unexpected(best.error()));
-  }
-  const auto improve = [&](const Fold& other) {
+  if (!best) return best;
+  const auto improve = [&](const Fold& other) {  // false when it does not fit
     auto candidate = makeNestKernel(task, budget, other);
-    if (!candidate || estimateSeconds(*candidate) > kWorthwhile * estimateSeconds(*best)) return;
-    if (busBits(*candidate) > std::max(kBusBits, busBits(*best))) return;
+    if (!candidate) return false;
+    if (estimateSeconds(*candidate) > kWorthwhile * estimateSeconds(*best)) return true;
+    if (busBits(*candidate) > std::max(kBusBits, busBits(*best))) return true;
     best = std::move(candidate);
     fold = other;
+    return true;
   };
   // Sums take turns first: then folding shows what it is worth.
   if (const int64_t cells = longestInterval(*best); cells > 1) {
@@ -131,14 +144,39 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part) {
     other.cells = cells;
     improve(other);
   }
-  for (int64_t Fold::* factor : {&Fold::lanes, &Fold::steps}) {
-    for (int64_t copies = 2; copies <= kMostCopies; copies *= 2) {
+  for (auto [factor, most] : {std::pair(&Fold::lanes, kMostLanes), std::pair(&Fold::steps, kMostSteps)}) {
+    for (int64_t copies = 2; copies <= most; copies *= 2) {
       Fold other = fold;
       other.*factor = copies;
-      improve(other);
+      if (!improve(other)) break;
     }
   }
-  return slid && estimateSeconds(*slid) < estimateSeconds(*best) ? slid : best;
+  return best;
+}
+
+bool hasConstants(const compile::Task& task) {
+  return llvm::any_of(task.constants, [](std::span<const std::byte> bytes) { return !bytes.empty(); });
+}
+
+}  // namespace
+
+Result<Kernel> makeKernel(const compile::Task& task, const Part& part, int64_t share) {
+  const Part budget = budgetOf(part, share);
+  auto best = widen(task, budget, {});
+  // A window that slides reads each element once and keeps some lines, not the image.
+  auto slid = makeNestKernel(task, budget, {.slides = true});
+  if (slid && (!best || estimateSeconds(*slid) < estimateSeconds(*best))) best = std::move(slid);
+  // A kernel with weights in it is of no use to tasks that are the same but for these.
+  if (hasConstants(task)) {
+    auto resident = widen(task, budget, {.resident = true});
+    if (resident && (!best || estimateSeconds(*resident) < kWorthwhile * estimateSeconds(*best)))
+      best = std::move(resident);
+  }
+  if (best) return best;
+  TET_ASSIGN_OR_RETURN(Module module, readMachineKernel(task, budget));
+  auto kernel = finish(std::move(module), budget);
+  // The reason of the better way, where neither is one.
+  return kernel ? std::move(kernel) : best;
 }
 
 }  // namespace tetrarch::fpga
@@ -157,20 +195,29 @@ std::string moduleName(std::string_view name) {
 // threads.
 class KernelCache {
  public:
-  Result<fpga::Kernel> get(const Task& task) {
+  Result<fpga::Kernel> get(const Task& task, int64_t share = 1) {
+    const uint64_t hash = llvm::hash_combine(hashOf(task), share);
     {
       const std::lock_guard lock(mutex_);
-      if (auto known = kernels_.find(task.hash); task.hash != 0 && known != kernels_.end())
-        return known->second;
+      if (auto known = kernels_.find(hash); task.hash != 0 && known != kernels_.end()) return known->second;
     }
-    auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
+    auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k, share);
     const std::lock_guard lock(mutex_);
     if (kernels_.size() >= kMost) kernels_.clear();
-    kernels_.insert_or_assign(task.hash, kernel);
+    kernels_.insert_or_assign(hash, kernel);
     return kernel;
   }
 
  private:
+  static uint64_t hashOf(const Task& task) {
+    llvm::hash_code hash = llvm::hash_value(task.hash);
+    for (std::span<const std::byte> constant : task.constants) {
+      const llvm::StringRef bytes(reinterpret_cast<const char*>(constant.data()), constant.size());
+      hash = llvm::hash_combine(hash, llvm::xxh3_64bits(bytes));
+    }
+    return hash;
+  }
+
   static constexpr size_t kMost = 1024;
   std::mutex mutex_;
   std::unordered_map<uint64_t, Result<fpga::Kernel>> kernels_;
@@ -180,6 +227,7 @@ class FpgaGenerator : public CodeGenerator {
  public:
   std::string_view name() const override { return "fpga"; }
   std::string_view deviceClass() const override { return "fpga"; }
+  bool readsConstants() const override { return true; }
 
   Status supports(const Task& task) const override {
     auto kernel = kernels_.get(task);
@@ -199,8 +247,9 @@ class FpgaGenerator : public CodeGenerator {
     if (tasks.empty()) return blobs;
     CodeBlob blob{.format = TET_FPGA_FORMAT, .features = fmt::format("part={}", fpga::kEcp5_85k.name)};
     fpga::Program program{.part = std::string(fpga::kEcp5_85k.name), .kernels = {}};
+    const int64_t share = shareOf(tasks);
     for (const Task& task : tasks) {
-      if (Status added = add(task, program, blob); !added.ok())
+      if (Status added = add(task, share, program, blob); !added.ok())
         return propagate(added.withContext(task.name));
       if (options.progress) options.progress(blob.entries.size(), tasks.size(), name());
     }
@@ -212,18 +261,44 @@ class FpgaGenerator : public CodeGenerator {
   }
 
  private:
-  Status add(const Task& task, fpga::Program& program, CodeBlob& blob) const {
-    TET_ASSIGN_OR_RETURN(fpga::Kernel kernel, kernels_.get(task));
+  // A configuration takes as long as thousands of launches: where tasks can share one, each gets so small a
+  // share of the part that they do.
+  int64_t shareOf(std::span<const Task> tasks) const {
+    for (int64_t share = 1; tasks.size() <= kTogether && share <= kSmallestShare; share *= 2) {
+      fpga::Resources uses;
+      for (const Task& task : tasks) {
+        const auto kernel = kernels_.get(task, share);
+        if (!kernel) return 1;  // its task is not that small
+        fpga::add(uses, kernel->estimate);
+      }
+      if (fpga::fits(uses, fpga::kEcp5_85k)) return share;
+    }
+    return 1;
+  }
+
+  Status add(const Task& task, int64_t share, fpga::Program& program, CodeBlob& blob) const {
+    TET_ASSIGN_OR_RETURN(fpga::Kernel kernel, kernels_.get(task, share));
+    int64_t units = 1;
+    for (int64_t extent : kernel.units) units *= extent;
+    // Tasks that differ in constants only share a kernel, unless it holds them.
+    for (const fpga::Kernel& known : program.kernels) {
+      kernel.symbol = known.symbol;
+      kernel.top = known.top;
+      kernel.verilog = known.verilog;
+      if (kernel != known) continue;
+      blob.entries.push_back({.symbol = kernel.symbol, .units = units});
+      return {};
+    }
     kernel.symbol = task.name;
     kernel.top = moduleName(task.name);
     kernel.verilog = fpga::printVerilog(kernel, kernel.top);
-    int64_t units = 1;
-    for (int64_t extent : kernel.units) units *= extent;
     blob.entries.push_back({.symbol = kernel.symbol, .units = units});
     program.kernels.push_back(std::move(kernel));
     return {};
   }
 
+  static constexpr size_t kTogether = 16;
+  static constexpr int64_t kSmallestShare = 16;
   mutable KernelCache kernels_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
+#include "tetrarch/abi/fpga_boxes.h"
 #include "tetrarch/abi/fpga_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
@@ -117,6 +118,24 @@ class FpgaTarget : public testing::Test {
   // The same values on the plug-in and on the CPU, to `tolerance` of the largest.
   void expectSame(const std::string& text, double tolerance = 1e-5) {
     const Task task = parse(text);
+    expectSame(task, *makeOperands(task, 1), tolerance);
+  }
+
+  // Operand 1, of bytes, is a constant of the model: its values are `least` to -least.
+  void expectSameWithWeights(const std::string& text, int least) {
+    Task task = parse(text);
+    std::vector<Tensor> operands = *makeOperands(task, 1);
+    auto* weights = static_cast<int8_t*>(operands[1].data());
+    for (size_t i = 0; i < operands[1].bytes(); ++i) {
+      const auto random = static_cast<int>(i * 2654435761U >> 16);
+      weights[i] = static_cast<int8_t>(least + random % (1 - 2 * least));
+    }
+    task.constants.resize(operands.size());
+    task.constants[1] = {reinterpret_cast<const std::byte*>(weights), operands[1].bytes()};
+    expectSame(task, std::move(operands), 0);
+  }
+
+  void expectSame(const Task& task, std::vector<Tensor> operands, double tolerance) {
     const auto blobs = findCodeGenerator("fpga")->compile({&task, 1}, {});
     ASSERT_TRUE(blobs) << blobs.error().toString();
     const auto cpu = compileGeneral({&task, 1});
@@ -125,8 +144,7 @@ class FpgaTarget : public testing::Test {
     ASSERT_TRUE(reference);
     auto device = PluginRunner::open(TETRARCH_FPGA_PLUGIN, R"({"check_rtl":1})");
     ASSERT_TRUE(device) << device.error().toString();
-    std::vector<Tensor> operands = *makeOperands(task, 1), expected = *makeResults(task),
-                        actual = *makeResults(task);
+    std::vector<Tensor> expected = *makeResults(task), actual = *makeResults(task);
     launch(*reference->find(cpu->entries[0].symbol), operands, expected, 1);
     for (Tensor& tensor : actual) std::memset(tensor.data(), 0xff, tensor.bytes());
     const Status done = device->run(blobs->front(), 0, operands, actual);
@@ -146,6 +164,40 @@ TEST_F(FpgaTarget, ProductsThatTakeTurnsInTheirSums) {
 }
 
 TEST_F(FpgaTarget, WindowsThatSlide) { expectSame(poolText("pool", 7, 6, 2, 3, 1, 1, "maximumf")); }
+
+ProductText bytesText(int m, int k, int n) {
+  return {.name = "weights",
+          .m = m,
+          .k = k,
+          .n = n,
+          .packed = true,
+          .bias = false,
+          .operand_type = "i8",
+          .sum_type = "i32",
+          .extend = "extsi"};
+}
+
+TEST_F(FpgaTarget, WeightsInRoms) {
+  expectSameWithWeights(productText(bytesText(40, 64, 32)), -1);
+  expectSameWithWeights(productText(bytesText(40, 20, 35)), -7);
+  expectSameWithWeights(productText(bytesText(3, 24, 16)), -127);
+}
+
+TEST_F(FpgaTarget, TernaryWeightsNeedNoMultiplier) {
+  Task task = parse(productText(bytesText(64, 64, 32)));
+  std::vector<std::byte> weights(64 * 32);
+  for (size_t i = 0; i < weights.size(); ++i)
+    weights[i] = static_cast<std::byte>(static_cast<int>(i * 7 % 3) - 1);
+  task.constants.resize(task.block->getNumArguments());
+  task.constants[1] = weights;
+  const auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
+  ASSERT_TRUE(kernel) << kernel.error().toString();
+  EXPECT_EQ(kernel->estimate.multipliers, 0);
+  EXPECT_EQ(kernel->ports.size(), 2U);  // none for the weights
+  const auto& products = std::get<fpga::Nest>(kernel->stages.back().work);
+  EXPECT_EQ(products.interval, 1U);
+  EXPECT_LE(fpga::iterationsOf(products), 64 * 64 * 32 / 512);  // so many multiply-adds a cycle
+}
 
 TEST_F(FpgaTarget, WindowsBeyondTheEdges) {
   expectSame(edgesText(400, 300, 0));

@@ -11,7 +11,8 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> readKernel(const compile::Task& task, 
 
 // With as much hardware as pays and fits. Unimplemented with the reason: for what does not fit, the resource
 // and both numbers.
-Result<Kernel> makeKernel(const compile::Task& task, const Part& part);
+// A kernel that shares the part with others gets one of `share` equal shares.
+Result<Kernel> makeKernel(const compile::Task& task, const Part& part, int64_t share = 1);
 
 // Of all units, modelled: cycles at the estimated clock, then what the ports move over the device's link.
 double estimateSeconds(const Kernel& kernel);

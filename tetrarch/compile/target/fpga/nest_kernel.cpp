@@ -86,11 +86,7 @@ void NestKernel::emit(StageLoops& loops, size_t number) {
       if (iterates) values.back() = flow::AccOp::create(b_, loc_, values.back().getType(), values.back());
     }
     cells = values;
-    for (const auto& step : loops.copies(/*reduction=*/true)) {
-      std::vector<int64_t> at = copy;
-      for (size_t d = 0; d < at.size(); ++d) at[d] += step[d];
-      values = body(nest.body, loops, 0, inputs, values, at);
-    }
+    values = reduce(loops, inputs, values, copy);
     if (iterates) {
       for (auto [cell, value] : llvm::zip(cells, values)) flow::UpdateOp::create(b_, loc_, cell, value);
     }

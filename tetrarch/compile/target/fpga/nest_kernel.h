@@ -21,6 +21,19 @@ struct OnChip {
   llvm::SmallVector<mlir::Value> written;  // ends of the stages that fill it
 };
 
+// An operand as words on the chip: one for each iteration that reads others, a lane for each copy.
+struct Words {
+  llvm::SmallVector<int64_t> extents, strides;  // of the loops that choose the word, then of the copies
+  llvm::SmallVector<size_t> lane_dims;
+  int64_t words = 1, lanes = 1;
+  compile::TileAccess access;  // the word's number
+
+  int64_t elements() const { return words * lanes; }
+  int64_t laneOf(const StageLoops& loops, llvm::ArrayRef<int64_t> copy) const;
+  // Of element i, word by word: where it is from the operand's offset on.
+  int64_t placeOf(int64_t i) const;
+};
+
 // A window whose stream is there, and then the values at its taps.
 struct OpenWindow {
   SlidingWindow window;
@@ -58,7 +71,7 @@ class NestKernel {
                    llvm::ArrayRef<int64_t> strides);
   OnChip fill(mlir::Value stream, llvm::ArrayRef<int64_t> extents,
               llvm::function_ref<mlir::Value(mlir::Value popped)> value, llvm::ArrayRef<int64_t> box,
-              std::string_view name);
+              std::string_view name, int64_t parts = 1);
   OnChip& whole(unsigned buffer);
   OnChip& padded(unsigned buffer, const StageLoops& loops, const compile::TileAccess& access);
 
@@ -67,6 +80,11 @@ class NestKernel {
   Source popped(const compile::TileAccess& access, const StageLoops& loops, When when);
   Source kept(const compile::TileAccess& access, const StageLoops& loops);
   Source loaded(const OnChip& place, const compile::TileAccess& access, const StageLoops& loops);
+  Words wordsOf(const compile::TileAccess& access, const StageLoops& loops) const;
+  std::span<const std::byte> constantOf(unsigned buffer) const;
+  bool isResident(const compile::TileAccess& access, const StageLoops& loops) const;
+  Source resident(const compile::TileAccess& access, const StageLoops& loops);
+  mlir::Value rom(int64_t words, int64_t lanes, mlir::Type type, llvm::ArrayRef<llvm::APInt> values);
   bool keeps(const compile::TileAccess& access, const StageLoops& loops) const;
   mlir::Value affine(const compile::TileAccess& access, const StageLoops& loops, llvm::ArrayRef<int64_t> copy,
                      mlir::Type type);
@@ -74,6 +92,14 @@ class NestKernel {
   llvm::SmallVector<mlir::Value> body(const compile::TileBody& body, const StageLoops& loops, size_t which,
                                       llvm::ArrayRef<Source> inputs, llvm::ArrayRef<mlir::Value> accumulators,
                                       llvm::ArrayRef<int64_t> copy);
+  bool sumsIntegers(const compile::TileNest& nest) const;
+  mlir::Value gated(mlir::Value x, flow::LoadOp counts, flow::LoadOp negates, mlir::Type sum);
+  mlir::Value countOf(llvm::SmallVector<flow::LoadOp> loads, mlir::Type sum);
+  mlir::Value tree(llvm::SmallVector<mlir::Value> values);
+  mlir::Value sum(const StageLoops& loops, llvm::ArrayRef<Source> inputs, mlir::Value start,
+                  llvm::ArrayRef<int64_t> copy);
+  llvm::SmallVector<mlir::Value> reduce(const StageLoops& loops, llvm::ArrayRef<Source> inputs,
+                                        llvm::SmallVector<mlir::Value> values, llvm::ArrayRef<int64_t> copy);
   llvm::SmallVector<int64_t> unitStrides(const compile::TileAccess& access, const StageLoops& loops) const;
   void openWindows(const StageLoops& loops);
   void fillTaps(const StageLoops& loops);
@@ -87,6 +113,7 @@ class NestKernel {
   mlir::Location loc_;
   std::vector<StageLoops> stages_;
   std::vector<EdgeWindow> edges_;
+  bool resident_ = false;
   llvm::SmallVector<int64_t> units_;
   flow::KernelOp kernel_;
   mlir::OpBuilder::InsertPoint network_;

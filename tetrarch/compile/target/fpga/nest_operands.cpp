@@ -21,6 +21,8 @@ using Role = Dim::Role;
 constexpr int64_t kReuse = 4;
 // ...and takes no more of the chip's RAM than this share.
 constexpr int64_t kReuseShare = 4;
+// What a port brings of it in a cycle.
+constexpr int64_t kBeatBits = 256;
 
 int64_t productOf(ArrayRef<int64_t> factors) {
   return std::accumulate(factors.begin(), factors.end(), int64_t{1}, std::multiplies<>());
@@ -51,29 +53,40 @@ Value NestKernel::port(bool is_output, unsigned buffer, int64_t lanes, int64_t o
   return beats;
 }
 
-// A stage that pops a beat for each word of a new memory, but outside of the box.
-OnChip NestKernel::fill(Value stream, ArrayRef<int64_t> extents, llvm::function_ref<Value(Value)> value,
-                        ArrayRef<int64_t> box, std::string_view name) {
+// A stage that pops a beat, or several of them, for each word of a new memory, but outside of the box.
+OnChip NestKernel::fill(Value stream, ArrayRef<int64_t> words, llvm::function_ref<Value(Value)> value,
+                        ArrayRef<int64_t> box, std::string_view name, int64_t parts) {
   const auto type = mlir::cast<flow::StreamType>(stream.getType());
   mlir::OpBuilder::InsertionGuard guard(b_);
   b_.restoreInsertionPoint(network_);
   OnChip place;
   place.memory = flow::MemoryOp::create(
       b_, loc_,
-      flow::MemoryType::get(b_.getContext(), productOf(extents), type.getLanes(), type.getElement()),
+      flow::MemoryType::get(b_.getContext(), productOf(words), parts * type.getLanes(), type.getElement()),
       nullptr);
+  SmallVector<int64_t> extents(words);
+  if (parts > 1) extents.push_back(parts);
   auto nest = flow::NestOp::create(b_, loc_, flow::EndType::get(b_.getContext()),
                                    fmt::format("{}_{}", name, fills_++), extents,
                                    SmallVector<bool>(extents.size(), false), mlir::ValueRange());
   b_.setInsertionPointToStart(&nest.getBody().emplaceBlock());
   const mlir::DenseI64ArrayAttr where = box.empty() ? nullptr : b_.getDenseI64ArrayAttr(box);
-  SmallVector<Value> lanes;
+  SmallVector<Value> beat, lanes;
   for (int64_t lane = 0; lane < type.getLanes(); ++lane)
-    lanes.push_back(value(flow::PopOp::create(b_, loc_, type.getElement(), stream, lane, where)));
-  SmallVector<int64_t> strides(extents.size(), 1);
-  for (size_t d = extents.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * extents[d + 1];
+    beat.push_back(value(flow::PopOp::create(b_, loc_, type.getElement(), stream, lane, where)));
+  for (int64_t part = parts; part-- > 0;) {  // the first beats are the longest there
+    for (Value lane : beat)
+      lanes.push_back(part == 0 ? lane
+                                : flow::DelayOp::create(b_, loc_, lane.getType(), lane, part).getResult());
+  }
+  SmallVector<int64_t> strides(extents.size(), 1), last;
+  for (size_t d = words.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * words[d + 1];
+  if (parts > 1) strides.back() = 0;
+  for (int64_t extent : words) last.append({0, extent});
+  last.append({parts - 1, parts});
   Value address = flow::AffineOp::create(b_, loc_, b_.getI32Type(), 0, strides);
-  flow::StoreOp::create(b_, loc_, place.memory, address, lanes, Value(), false, nullptr);
+  flow::StoreOp::create(b_, loc_, place.memory, address, lanes, Value(), false,
+                        parts > 1 ? b_.getDenseI64ArrayAttr(last) : nullptr);
   place.written.push_back(nest.getEnd());
   return place;
 }
@@ -200,46 +213,56 @@ bool NestKernel::keeps(const TileAccess& access, const StageLoops& loops) const 
   return times >= kReuse && bits <= part_.has.block_rams * part_.block_ram_bits / kReuseShare;
 }
 
-// The operand in a memory of its own, a word for each iteration that differs.
-NestKernel::Source NestKernel::kept(const TileAccess& access, const StageLoops& loops) {
-  SmallVector<int64_t> extents, strides;
-  SmallVector<size_t> lane_dims;
-  int64_t lanes = 1, words = 1;
-  TileAccess word;  // which word an iteration reads
-  word.strides.assign(loops.dims.size(), 0);
-  for (size_t d = 0; d < loops.dims.size(); ++d) {
-    const Dim& dim = loops.dims[d];
-    if (access.strides[d] == 0 || dim.role == Role::Unit) continue;
-    if (dim.role == Role::Copy) {
-      lane_dims.push_back(d);
-      lanes *= dim.extent;
-    } else {
-      extents.push_back(dim.extent);
-      strides.push_back(access.strides[d]);
-      words *= dim.extent;
+Words NestKernel::wordsOf(const TileAccess& access, const StageLoops& loops) const {
+  Words words;
+  words.access.strides.assign(loops.dims.size(), 0);
+  for (Role role : {Role::Loop, Role::Copy}) {
+    for (size_t d = 0; d < loops.dims.size(); ++d) {
+      if (loops.dims[d].role != role || access.strides[d] == 0) continue;
+      if (role == Role::Copy) words.lane_dims.push_back(d);
+      (role == Role::Copy ? words.lanes : words.words) *= loops.dims[d].extent;
+      words.extents.push_back(loops.dims[d].extent);
+      words.strides.push_back(access.strides[d]);
     }
   }
-  for (int64_t d = static_cast<int64_t>(loops.dims.size()) - 1, stride = 1; d >= 0; --d) {
+  int64_t stride = 1;
+  for (size_t d = loops.dims.size(); d-- > 0;) {
     if (access.strides[d] == 0 || loops.dims[d].role != Role::Loop) continue;
-    word.strides[d] = stride;
+    words.access.strides[d] = stride;
     stride *= loops.dims[d].extent;
   }
-  for (size_t d : lane_dims) {
-    extents.push_back(loops.dims[d].extent);
-    strides.push_back(access.strides[d]);
-  }
-  if (extents.empty()) extents.push_back(1), strides.push_back(0);
-  Value beats =
-      port(false, access.buffer, lanes, access.offset, unitStrides(access, loops), extents, strides);
-  const OnChip place = fill(beats, {words}, [](Value popped) { return popped; }, {}, "load");
-  await(place);
+  return words;
+}
+
+int64_t Words::laneOf(const StageLoops& loops, ArrayRef<int64_t> copy) const {
+  int64_t lane = 0;
+  for (size_t d : lane_dims) lane = lane * loops.dims[d].extent + copy[d];
+  return lane;
+}
+
+int64_t Words::placeOf(int64_t i) const {
+  int64_t place = 0;
+  for (size_t d = extents.size(); d-- > 0; i /= extents[d]) place += i % extents[d] * strides[d];
+  return place;
+}
+
+// The operand in a memory of its own; a word comes in as many beats as a port needs.
+NestKernel::Source NestKernel::kept(const TileAccess& access, const StageLoops& loops) {
+  Words words = wordsOf(access, loops);
   const mlir::Type element = elementOf(access.buffer);
-  return [this, place, word, lane_dims, element, &loops](ArrayRef<int64_t> copy) -> Value {
-    int64_t lane = 0;
-    for (size_t d : lane_dims) lane = lane * loops.dims[d].extent + copy[d];
+  int64_t parts = 1;
+  while (words.lanes % parts != 0 || words.lanes / parts * element.getIntOrFloatBitWidth() > kBeatBits)
+    ++parts;
+  if (words.extents.empty()) words.extents.push_back(1), words.strides.push_back(0);
+  Value beats = port(false, access.buffer, words.lanes / parts, access.offset, unitStrides(access, loops),
+                     words.extents, words.strides);
+  const OnChip place = fill(beats, {words.words}, [](Value popped) { return popped; }, {}, "load", parts);
+  await(place);
+  return [this, place, words, element, &loops](ArrayRef<int64_t> copy) -> Value {
     const SmallVector<int64_t> nowhere(loops.dims.size(), 0);
     return flow::LoadOp::create(b_, loc_, element, place.memory,
-                                affine(word, loops, nowhere, b_.getI32Type()), lane);
+                                affine(words.access, loops, nowhere, b_.getI32Type()),
+                                words.laneOf(loops, copy));
   };
 }
 
@@ -269,6 +292,7 @@ NestKernel::Source NestKernel::source(const TileInput& input, const StageLoops& 
   }
   switch (plan_.buffers[access->buffer].kind) {
     case TileBuffer::Kind::kOperand:
+      if (isResident(*access, loops)) return resident(*access, loops);
       return when == When::Each && keeps(*access, loops) ? kept(*access, loops)
                                                          : popped(*access, loops, when);
     case TileBuffer::Kind::kPadded:

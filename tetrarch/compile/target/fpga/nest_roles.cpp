@@ -173,6 +173,7 @@ Result<bool> NestKernel::slideWindows(StageLoops& loops) const {
 }
 
 Status NestKernel::choose(const Fold& fold) {
+  resident_ = fold.resident;
   if (fold.slides) edges_ = padEdges(plan_);
   for (const compile::TileNest& nest : plan_.nests) {
     std::vector<StageLoops> parts = StageLoops::withoutPanels(StageLoops(nest));

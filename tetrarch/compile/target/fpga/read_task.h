@@ -14,10 +14,11 @@ namespace tetrarch::fpga {
 
 // How much hardware a kernel gets; what does not divide the loops is rounded down.
 struct Fold {
-  int64_t lanes = 1;    // copies over a parallel loop
-  int64_t steps = 1;    // copies over a reduced one
-  bool slides = false;  // windows take an image's elements in their order, once each
-  int64_t cells = 1;    // sums that take turns, so that each is there when it goes on
+  int64_t lanes = 1;      // copies over a parallel loop
+  int64_t steps = 1;      // copies over a reduced one
+  bool slides = false;    // windows take an image's elements in their order, once each
+  bool resident = false;  // weights of the model lie in ROMs
+  int64_t cells = 1;      // sums that take turns, so that each is there when it goes on
   bool operator==(const Fold&) const = default;
 };
 
