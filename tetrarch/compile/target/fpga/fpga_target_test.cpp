@@ -163,6 +163,13 @@ TEST_F(FpgaTarget, ProductsThatTakeTurnsInTheirSums) {
   expectSame(productText({.name = "product", .m = 3, .k = 5, .n = 4}));
 }
 
+// Of an operand that does not fit on the chip: steps of two places, and padding that the first window begins
+// in.
+TEST_F(FpgaTarget, WindowsThatSlideInSteps) {
+  expectSame(poolText("pool", 400, 302, 2, 3, 2, 1, "maximumf"));
+  expectSame(poolText("pool", 300, 402, 2, 2, 2, 0, "addf"));
+}
+
 TEST_F(FpgaTarget, WindowsThatSlide) { expectSame(poolText("pool", 7, 6, 2, 3, 1, 1, "maximumf")); }
 
 ProductText bytesText(int m, int k, int n) {

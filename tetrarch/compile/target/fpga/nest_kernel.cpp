@@ -64,8 +64,11 @@ void NestKernel::emit(StageLoops& loops, size_t number) {
   SmallVector<bool> reductions;
   for (const Dim& dim : loops.dims) {
     if (dim.role != Role::Loop) continue;
-    extents.push_back(dim.extent + dim.lead);
+    extents.push_back(dim.iterations() / dim.stride);
     reductions.push_back(dim.is_reduction);
+    if (dim.stride == 1) continue;
+    extents.push_back(dim.stride);
+    reductions.push_back(false);
   }
   b_.restoreInsertionPoint(network_);
   auto stage = flow::NestOp::create(b_, loc_, flow::EndType::get(b_.getContext()),

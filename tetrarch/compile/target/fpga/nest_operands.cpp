@@ -165,7 +165,9 @@ std::optional<SmallVector<int64_t>> NestKernel::box(const StageLoops& loops, Whe
     if (dim.role != Role::Loop) continue;
     const bool one = dim.is_reduction && when != When::Each && dim.extent > 1;
     const int64_t low = one && when == When::Last ? dim.extent - 1 : 0;
-    box.append({dim.lead + low, dim.lead + (one && when == When::First ? 1 : dim.extent)});
+    const int64_t lead = dim.lead / dim.stride, phase = dim.lead % dim.stride;
+    box.append({lead + low, lead + (one && when == When::First ? 1 : dim.extent)});
+    if (dim.stride > 1) box.append({phase, phase + 1});
     narrows |= one || dim.lead > 0;
   }
   if (!narrows) return std::nullopt;
@@ -308,8 +310,11 @@ Value NestKernel::affine(const TileAccess& access, const StageLoops& loops, Arra
   int64_t offset = access.offset;
   SmallVector<int64_t> strides;
   for (size_t d = 0; d < loops.dims.size(); ++d) {
-    offset += (copy[d] - loops.dims[d].lead) * access.strides[d];
-    if (loops.dims[d].role == Role::Loop) strides.push_back(access.strides[d]);
+    const Dim& dim = loops.dims[d];
+    offset += (copy[d] - dim.lead / dim.stride) * access.strides[d];
+    if (dim.role != Role::Loop) continue;
+    strides.push_back(access.strides[d]);
+    if (dim.stride > 1) strides.push_back(0);
   }
   return flow::AffineOp::create(b_, loc_, type, offset, strides);
 }

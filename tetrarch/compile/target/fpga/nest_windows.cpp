@@ -1,6 +1,4 @@
 // How a stage gets windows that slide: a stream, delays of it, and beyond edges what stands for them.
-#include <numeric>
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tetrarch/compile/target/fpga/nest_kernel.h"
 
@@ -10,41 +8,15 @@ namespace {
 namespace arith = mlir::arith;
 using compile::TileAccess;
 using compile::TileBuffer;
-using compile::TileInput;
 using llvm::ArrayRef;
 using llvm::SmallVector;
 using mlir::Value;
 using Role = Dim::Role;
 
-int64_t productOf(ArrayRef<int64_t> factors) {
-  return std::accumulate(factors.begin(), factors.end(), int64_t{1}, std::multiplies<>());
-}
-
-// Of the first access to the buffer, along a dim.
-int64_t strideOf(const StageLoops& loops, unsigned buffer, size_t dim) {
-  for (const TileInput& input : loops.nest.body.inputs) {
-    const auto* access = std::get_if<TileAccess>(&input);
-    if (access && access->buffer == buffer) return access->strides[dim];
-  }
-  return 0;
-}
-
-// [from, to) of a padded dim, counted from `place`, without what is padding; its stride in the source.
-// `place` becomes one of the source.
-int64_t cropToSource(const compile::TilePadding& pad, int64_t stride, int64_t& from, int64_t& to,
-                     int64_t& place) {
-  int64_t padded = pad.lines * pad.line, source = productOf(pad.source_shape);
-  for (size_t j = 0; j < pad.shape.size(); ++j) {
-    padded /= pad.shape[j];
-    source /= pad.source_shape[j];
-    if (padded != stride || pad.shape[j] == 1) continue;
-    place -= pad.low[j];
-    from = std::max<int64_t>(from, -place);
-    to = std::min(to, pad.source_shape[j] - place);
-    return source;
-  }
-  from = 0, to = 1, place = 0;  // a dim of one
-  return 0;
+// A range of a loop's places in a box. REQUIRES: whole steps of the window.
+void appendPlaces(SmallVector<int64_t>& box, const Dim& dim, int64_t low, int64_t high) {
+  box.append({low / dim.stride, high / dim.stride});
+  if (dim.stride > 1) box.append({0, dim.stride});
 }
 
 }  // namespace
@@ -64,17 +36,15 @@ void NestKernel::openWindows(const StageLoops& loops) {
     SmallVector<int64_t> extents, strides;
     for (size_t d = 0; d < loops.dims.size(); ++d) {
       const Dim& dim = loops.dims[d];
-      const int64_t stride = loops.dims[d].role == Role::Loop ? it.strides[d] : strideOf(loops, it.buffer, d);
       if (dim.role == Role::Copy) continue;
-      int64_t from = 0, to = dim.extent + it.reach[d], place = it.first[d], source_stride = stride;
-      if (pad) source_stride = cropToSource(*pad, stride, from, to, place);
-      access.strides[d] = source_stride;
+      const ImageRange range = imageRange(it, loops, plan_, d);
+      access.strides[d] = range.stride;
       if (dim.role == Role::Unit) continue;
       const int64_t begin = dim.lead - it.reach[d];
-      open.box.append({begin + from, begin + to});
-      extents.push_back(to - from);
-      strides.push_back(source_stride);
-      access.offset += (place + from) * source_stride;
+      appendPlaces(open.box, dim, begin + range.from, begin + range.to);
+      extents.push_back(range.to - range.from);
+      strides.push_back(range.stride);
+      access.offset += (range.place + range.from) * range.stride;
     }
     if (pad) open.padding = pad->value;
     open.beats = port(false, pad ? pad->source : it.buffer, 1, access.offset, unitStrides(access, loops),
@@ -128,7 +98,7 @@ void NestKernel::fillTaps(const StageLoops& loops) {
   for (int64_t d = static_cast<int64_t>(loops.dims.size()) - 1, step = 1; d >= 0; --d) {
     if (loops.dims[d].role != Role::Loop) continue;
     steps[d] = step;
-    step *= loops.dims[d].extent + loops.dims[d].lead;
+    step *= loops.dims[d].iterations();
   }
   for (OpenWindow& open : windows_) {
     const mlir::Type element = elementOf(open.window.buffer);

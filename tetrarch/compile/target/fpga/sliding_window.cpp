@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -10,6 +11,10 @@ namespace {
 
 using compile::TileAccess;
 using compile::TileBuffer;
+using compile::TileInput;
+
+// A window that moves further in a step misses most of its image.
+constexpr int64_t kMostStride = 4;
 
 bool isLoop(const Dim& dim) { return dim.role == Dim::Role::Loop && dim.extent > 1; }
 
@@ -18,7 +23,8 @@ bool followsLoops(const StageLoops& loops, const TileAccess& access) {
   int64_t outer = std::numeric_limits<int64_t>::max();
   for (size_t d = 0; d < loops.dims.size(); ++d) {
     if (!isLoop(loops.dims[d])) continue;
-    const int64_t stride = access.strides[d];
+    const int64_t stride = access.strides[d] / loops.dims[d].stride;
+    if (access.strides[d] % loops.dims[d].stride != 0) return false;
     if (stride <= 0 || stride >= outer || loops.dims[d].is_reduction) return false;
     outer = stride;
   }
@@ -93,6 +99,74 @@ bool namesPadding(const StageLoops& loops, const SlidingWindow& window, const co
   return true;
 }
 
+int64_t productOf(llvm::ArrayRef<int64_t> factors) {
+  return std::accumulate(factors.begin(), factors.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Of the first access to the buffer, along a dim.
+int64_t strideOf(const StageLoops& loops, unsigned buffer, size_t dim) {
+  for (const TileInput& input : loops.nest.body.inputs) {
+    const auto* access = std::get_if<TileAccess>(&input);
+    if (access && access->buffer == buffer) return access->strides[dim];
+  }
+  return 0;
+}
+
+// [from, to) of a padded dim, counted from `place`, without what is padding; its stride in the source.
+// `place` becomes one of the source.
+int64_t cropToSource(const compile::TilePadding& pad, int64_t stride, int64_t& from, int64_t& to,
+                     int64_t& place) {
+  int64_t padded = pad.lines * pad.line, source = productOf(pad.source_shape);
+  for (size_t j = 0; j < pad.shape.size(); ++j) {
+    padded /= pad.shape[j];
+    source /= pad.source_shape[j];
+    if (padded != stride || pad.shape[j] == 1) continue;
+    place -= pad.low[j];
+    from = std::max<int64_t>(from, -place);
+    to = std::min(to, pad.source_shape[j] - place);
+    return source;
+  }
+  from = 0, to = 1, place = 0;  // a dim of one
+  return 0;
+}
+
+// How many places of its image a window moves by along each loop: places lie as far apart as the window's
+// own.
+void findStrides(StageLoops& loops, const compile::TileNestPlan& plan) {
+  for (const auto& [buffer, accesses] : readsOf(loops, plan)) {
+    const auto& strides = accesses[0]->strides;
+    for (size_t d = 0; d < loops.dims.size(); ++d) {
+      if (!isLoop(loops.dims[d]) || strides[d] <= 0) continue;
+      int64_t place = 0;
+      for (size_t w = 0; w < loops.dims.size(); ++w) {
+        const bool divides = strides[w] > 0 && strides[d] % strides[w] == 0;
+        if (loops.dims[w].role == Dim::Role::Copy && divides) place = std::max(place, strides[w]);
+      }
+      if (place > 0 && strides[d] / place <= kMostStride) loops.dims[d].stride = strides[d] / place;
+    }
+  }
+}
+
+// Lets loops begin so much earlier that the first window is whole when it is needed, and that an image begins
+// and ends with a step of its window. False when it cannot.
+bool align(StageLoops& loops, const std::vector<SlidingWindow>& windows, const compile::TileNestPlan& plan) {
+  for (size_t d = 0; d < loops.dims.size(); ++d) {
+    Dim& dim = loops.dims[d];
+    if (dim.role != Dim::Role::Loop) continue;
+    for (const SlidingWindow& window : windows) dim.lead = std::max(dim.lead, window.reach[d]);
+    const auto isAligned = [&](const SlidingWindow& window) {
+      const ImageRange range = imageRange(window, loops, plan, d);
+      return (dim.lead - window.reach[d] + range.from) % dim.stride == 0 &&
+             (range.to - range.from) % dim.stride == 0;
+    };
+    int64_t tries = dim.stride;
+    while (!llvm::all_of(windows, isAligned) && --tries > 0) ++dim.lead;
+    if (tries == 0) return false;
+    dim.tail = (dim.stride - dim.lead % dim.stride) % dim.stride;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<int64_t> SlidingWindow::placeOf(int64_t tap) const {
@@ -114,7 +188,7 @@ std::vector<SlidingWindow> findWindows(const StageLoops& loops, const compile::T
     });
     if (!fits || window.taps.size() < 2) continue;
     for (size_t d = 0; d < loops.dims.size(); ++d)
-      window.strides.push_back(isLoop(loops.dims[d]) ? accesses[0]->strides[d] : 0);
+      window.strides.push_back(isLoop(loops.dims[d]) ? accesses[0]->strides[d] / loops.dims[d].stride : 0);
     std::vector<int64_t> low = digitsOf(loops, window.strides, window.taps[0]), high = low;
     bool same_rest = true;
     for (int64_t tap : window.taps) {
@@ -131,16 +205,30 @@ std::vector<SlidingWindow> findWindows(const StageLoops& loops, const compile::T
       window.reach.push_back(high[d] - low[d]);
     }
     // A place of the image that is not next to its neighbours was no coordinate.
-    for (size_t d = 0; d < loops.dims.size(); ++d) same_rest &= window.reach[d] <= loops.dims[d].extent;
+    for (size_t d = 0; d < loops.dims.size(); ++d)
+      same_rest &= window.reach[d] <= loops.dims[d].extent * loops.dims[d].stride;
     if (!same_rest) continue;
     if (plan.buffers[buffer].kind == TileBuffer::Kind::kPadded) {
       SlidingWindow named = window;
-      for (size_t d = 0; d < loops.dims.size(); ++d) named.strides[d] = accesses[0]->strides[d];
+      for (size_t d = 0; d < loops.dims.size(); ++d)
+        named.strides[d] = accesses[0]->strides[d] / loops.dims[d].stride;
       if (!namesPadding(loops, named, plan.pads[plan.buffers[buffer].index])) continue;
     }
     windows.push_back(std::move(window));
   }
   return windows;
+}
+
+ImageRange imageRange(const SlidingWindow& window, const StageLoops& loops, const compile::TileNestPlan& plan,
+                      size_t d) {
+  const Dim& dim = loops.dims[d];
+  const int64_t stride = dim.role == Dim::Role::Loop ? window.strides[d] : strideOf(loops, window.buffer, d);
+  ImageRange range{
+      .to = (dim.extent - 1) * dim.stride + 1 + window.reach[d], .place = window.first[d], .stride = stride};
+  const TileBuffer& buffer = plan.buffers[window.buffer];
+  if (buffer.kind == TileBuffer::Kind::kPadded)
+    range.stride = cropToSource(plan.pads[buffer.index], stride, range.from, range.to, range.place);
+  return range;
 }
 
 bool slide(StageLoops& loops, const compile::TileNestPlan& plan) {
@@ -152,12 +240,9 @@ bool slide(StageLoops& loops, const compile::TileNestPlan& plan) {
     dim.role = Dim::Role::Copy;
   }
   if (steps > kMostTaps) return false;
+  findStrides(slid, plan);
   const std::vector<SlidingWindow> windows = findWindows(slid, plan);
-  if (windows.empty()) return false;
-  for (const SlidingWindow& window : windows) {
-    for (size_t d = 0; d < slid.dims.size(); ++d)
-      slid.dims[d].lead = std::max(slid.dims[d].lead, window.reach[d]);
-  }
+  if (windows.empty() || !align(slid, windows, plan)) return false;
   loops = std::move(slid);
   return true;
 }

@@ -26,6 +26,15 @@ struct SlidingWindow {
 // of the loops.
 std::vector<SlidingWindow> findWindows(const StageLoops& loops, const compile::TileNestPlan& plan);
 
+// The part of an image that comes along a dim of the loops.
+struct ImageRange {
+  int64_t from = 0, to = 0;  // places, counted from the first tap of the first window
+  int64_t place = 0;         // of that tap, in the source
+  int64_t stride = 0;        // of the dim, in the source
+};
+ImageRange imageRange(const SlidingWindow& window, const StageLoops& loops, const compile::TileNestPlan& plan,
+                      size_t dim);
+
 // Unrolls the loops over windows and lets the others begin so much earlier that the first window is whole
 // when it is needed. False, and nothing is changed, when nothing slides.
 bool slide(StageLoops& loops, const compile::TileNestPlan& plan);

@@ -17,7 +17,12 @@ struct Dim {
   int64_t extent = 1;
   bool is_reduction = false;
   Role role = Role::Loop;
-  int64_t lead = 0;  // iterations of a loop before its index 0, in which a window fills
+  // A window moves by so many places of its image from an index to the next: the loop has an iteration for
+  // each place, and results are those of the place where an index is.
+  int64_t stride = 1;
+  int64_t lead = 0, tail = 0;  // iterations before index 0, in which a window fills, and after the last
+
+  int64_t iterations() const { return lead + extent * stride + tail; }
 };
 
 // The dims of a TileNest, which may be split and ordered anew; its accesses follow.
