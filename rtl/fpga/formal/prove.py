@@ -19,7 +19,7 @@ PROOFS = [
         ["fpga_fifo.sv"],
         10,
         ("fpga_fifo.sv", "assign to_front  = push && ram_empty && room;", "assign to_front  = push && room;"),
-        induction=True,
+        induction="smt",
         folder=FPGA,
     ),
     Proof(
