@@ -84,6 +84,23 @@ TEST_F(FpgaParts, DelaysGiveWhatCameBefore) {
   }
 }
 
+TEST_F(FpgaParts, WaitsGiveWhatCameBefore) {
+  constexpr size_t kStages[] = {2, 6, 17, 40};
+  std::deque<uint16_t> past;  // the latest first
+  for (int cycle = 0; cycle < kCycles; ++cycle) {
+    dut.en_i = bits() % 4 != 0;
+    dut.wdata_i = bits();
+    dut.eval();
+    for (size_t i = 0; i < 4; ++i) {
+      if (past.size() < kStages[i]) continue;  // RAM holds anything before
+      ASSERT_EQ(lane(dut.waited_o, i), past[kStages[i] - 1]) << "wait of " << kStages[i];
+    }
+    if (dut.en_i) past.push_front(dut.wdata_i);
+    if (past.size() > 100) past.pop_back();
+    clock(dut);
+  }
+}
+
 TEST_F(FpgaParts, CellsHoldTheUpdateOfTheSameCycle) {
   std::optional<uint16_t> cells[3][100];
   uint32_t addresses[3] = {};  // of this cycle, and of the last two that were enabled

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "tetrarch/compile/target/fpga/schedule.h"
 #include "tetrarch/compile/target/fpga/verilog.h"
 #include "tetrarch/devices/fpga/random_program.h"
 #include "tetrarch/devices/fpga/rtl_run.h"
@@ -58,6 +59,11 @@ TEST(FpgaRandomRtl, IsTheTwin) {
   const uint64_t first = variable("FPGA_RANDOM_SEED", 1), count = variable("FPGA_RANDOM_KERNELS", 4);
   for (uint64_t seed = first; seed < first + count; ++seed) {
     EXPECT_EQ(difference(*tools, randomKernel(seed), seed), "") << "seed " << seed;
+    // The same with the scheduler's cycles, where that is legal, and operators that are shared.
+    Kernel scheduled = randomKernel(seed, {.nodes = 20});
+    schedule(scheduled, 3);
+    if (!verify({.part = "ecp5-85k", .kernels = {scheduled}}).ok()) continue;
+    EXPECT_EQ(difference(*tools, scheduled, seed), "") << "seed " << seed << ", scheduled";
   }
 }
 

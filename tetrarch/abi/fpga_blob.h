@@ -27,7 +27,7 @@ extern "C" {
 
 #define TET_FPGA_FORMAT "fpga"
 #define TET_FPGA_MAGIC 0x41475054u /* "TPGA" */
-#define TET_FPGA_VERSION 1u
+#define TET_FPGA_VERSION 2u
 
 typedef struct tet_fpga_header {
   uint32_t magic, version;

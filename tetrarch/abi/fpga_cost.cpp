@@ -29,6 +29,7 @@ Operator measuredAs(Operator op) {
   using enum Operator;
   switch (op) {
     case Sub:
+    case Add3:  // twice
       return Add;
     case DivU:
     case RemS:
@@ -147,6 +148,7 @@ int latencyOf(Operator op, Type result, Type operand) {
     case Load:
       return 2;
     case Add:
+    case Add3:
     case Sub:
     case Shl:
     case ShrS:
@@ -221,14 +223,25 @@ OperatorCost costOf(Operator op, Type result, Type operand) {
     default:
       cost.uses = usesOf(op, result, operand);
   }
+  if (op == Operator::Add3) cost.uses.luts *= 2;
   if (op == Operator::Mul) cost.uses.multipliers = blocksOf(result.width, result.width);
   return cost;
 }
 
-int readyCycle(const std::vector<Node>& nodes, size_t node) {
+bool isConstantShift(const std::vector<Node>& nodes, size_t node) {
   const Node& it = nodes[node];
-  const Type operand = it.operands.empty() ? it.type : nodes[it.operands.back()].type;
-  return static_cast<int>(it.cycle) + costOf(it.op, it.type, operand).latency;
+  const bool shifts = it.op == Operator::Shl || it.op == Operator::ShrS || it.op == Operator::ShrU;
+  return shifts && nodes[it.operands[1]].op == Operator::Const;
+}
+
+OperatorCost costOf(const std::vector<Node>& nodes, size_t node) {
+  if (isConstantShift(nodes, node)) return {};
+  const Node& it = nodes[node];
+  return costOf(it.op, it.type, it.operands.empty() ? it.type : nodes[it.operands.back()].type);
+}
+
+int readyCycle(const std::vector<Node>& nodes, size_t node) {
+  return static_cast<int>(nodes[node].cycle) + costOf(nodes, node).latency;
 }
 
 }  // namespace tetrarch::fpga

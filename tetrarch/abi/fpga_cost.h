@@ -15,6 +15,12 @@ struct OperatorCost {
 // fit. Const, Affine, Inside, Pop, Acc and Delay cost nothing here: their registers are the nest's.
 OperatorCost costOf(Operator op, Type result, Type operand);
 
+// Whether the node is a shift by a constant: wires, where other shifts have a register.
+bool isConstantShift(const std::vector<Node>& nodes, size_t node);
+
+// Of a node, which knows what its operands are.
+OperatorCost costOf(const std::vector<Node>& nodes, size_t node);
+
 // In which cycle a node's value is there: its own cycle and the latency.
 int readyCycle(const std::vector<Node>& nodes, size_t node);
 

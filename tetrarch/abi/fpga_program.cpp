@@ -31,7 +31,7 @@ FPGA_FIELDS(Node, x.op, x.type, x.operands, x.imm, x.offset, x.strides, x.object
 FPGA_FIELDS(Accumulator, x.init, x.update)
 FPGA_FIELDS(Output, x.is_store, x.object, x.address, x.enable, x.values, x.when, x.box)
 FPGA_FIELDS(Nest::Loop, x.extent, x.is_reduction)
-FPGA_FIELDS(Nest, x.loops, x.nodes, x.accumulators, x.outputs, x.interval, x.depth)
+FPGA_FIELDS(Nest, x.loops, x.nodes, x.accumulators, x.outputs, x.interval, x.shares, x.depth)
 FPGA_FIELDS(Machine::Instruction, x.node, x.result, x.is_store)
 FPGA_FIELDS(Machine::Block, x.instructions, x.condition, x.then, x.otherwise, x.cycles)
 FPGA_FIELDS(Machine, x.registers, x.blocks)

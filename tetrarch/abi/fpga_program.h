@@ -136,7 +136,8 @@ struct Nest {
   std::vector<Accumulator> accumulators;
   std::vector<Output> outputs;
   uint32_t interval = 1;
-  uint32_t depth = 1;  // cycles from an iteration's issue to its outputs
+  bool shares = false;  // iterations issue a multiple of the interval apart: nodes may share operators
+  uint32_t depth = 1;   // cycles from an iteration's issue to its outputs
   bool operator==(const Nest&) const = default;
 };
 

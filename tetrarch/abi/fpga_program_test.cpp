@@ -144,7 +144,7 @@ TEST(FpgaProgram, AClaimOfManyItemsTakesNoMemory) {
 TEST(FpgaProgram, OtherBytesAndVersionsAreNamed) {
   std::vector<std::byte> bytes = writeProgram(sample());
   bytes[4] = std::byte{9};
-  EXPECT_EQ(readProgram(bytes).error().message(), "the blob has version 9 and this program reads version 1");
+  EXPECT_EQ(readProgram(bytes).error().message(), "the blob has version 9 and this program reads version 2");
   bytes[0] = std::byte{0};
   EXPECT_EQ(readProgram(bytes).error().message(), "the bytes are not an fpga blob");
   EXPECT_EQ(readProgram({}).error().message(), "the bytes are not an fpga blob");

@@ -12,6 +12,8 @@ module fpga_parts (
   output logic [3:0][15:0] rdata_o,
   // delays of 1, 5, 33 and 100 steps
   output logic [3:0][15:0] delayed_o,
+  // waits of 2, 6, 17 and 40 steps
+  output logic [3:0][15:0] waited_o,
   // 1, 30 and 100 cells of accumulators
   input  logic             we_i,
   input  logic [6:0]       raddr_i,
@@ -49,6 +51,7 @@ module fpga_parts (
 
   localparam int unsigned Sizes[4] = '{2, 5, 33, 100};
   localparam int unsigned Delays[4] = '{1, 5, 33, 100};
+  localparam int unsigned Waits[4] = '{2, 6, 17, 40};
   localparam int unsigned Cells[3] = '{1, 30, 100};
 
   for (genvar i = 0; i < 4; i++) begin : gen_fifo
@@ -77,6 +80,26 @@ module fpga_parts (
       .en_i,
       .d_i(wdata_i),
       .q_o(delayed_o[i])
+    );
+  end
+
+  logic [3:0] word_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) word_q <= '0;
+    else if (en_i) word_q <= word_q + 1'b1;
+  end
+
+  for (genvar i = 0; i < 4; i++) begin : gen_wait
+    fpga_wait #(
+      .Width (16),
+      .Stages(Waits[i])
+    ) u_wait (
+      .clk_i,
+      .en_i,
+      .word_i(word_q),
+      .d_i(wdata_i),
+      .q_o(waited_o[i])
     );
   end
 

@@ -60,6 +60,8 @@ void visitInteger(Operator op, Type type, Visit&& visit) {
   switch (op) {
     case Operator::Add:
       return visit([=](U x, U y, U) { return (x + y) & ones; });
+    case Operator::Add3:
+      return visit([=](U x, U y, U z) { return (x + y + z) & ones; });
     case Operator::Sub:
       return visit([=](U x, U y, U) { return (x - y) & ones; });
     case Operator::Mul:

@@ -410,6 +410,7 @@ class KernelBuilder {
       if (std::ranges::find(stores_, memory) != stores_.end()) b.slowDownFor(memory);
     }
     stores_.clear();
+    b.nest.shares = b.nest.interval > 1 && r.chance(60);
     addStage("nest", b.nest, after);
     recordUses();
   }
@@ -618,6 +619,9 @@ Kernel shrink(Kernel kernel, const std::function<bool(const Kernel&)>& fails) {
       });
       any |= attempt([&](Kernel& k) {
         if (nestOf(k, s)) nestOf(k, s)->interval = 1;
+      });
+      any |= attempt([&](Kernel& k) {
+        if (nestOf(k, s)) nestOf(k, s)->shares = false;
       });
       any |= attempt([&](Kernel& k) {
         if (nestOf(k, s)) std::erase_if(nestOf(k, s)->outputs, [](const Output& o) { return o.is_store; });

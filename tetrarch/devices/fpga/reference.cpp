@@ -68,12 +68,13 @@ class NestReference {
       ++left_;
     }
     const Indices indices = digitsOf(issued_, extents_);
-    if (issued_ < iterations_ && enabled_ >= next_ && hasBeats(indices, beats)) {
+    const bool is_in_phase = !nest_.shares || issued_ == 0 || (enabled_ - next_) % nest_.interval == 0;
+    if (issued_ < iterations_ && enabled_ >= next_ && is_in_phase && hasBeats(indices, beats)) {
       pipeline_.push_back({enabled_, iterate(indices)});
       next_ = enabled_ + nest_.interval;
       ++issued_;
     }
-    moved_ = leaves || !pipeline_.empty() || (issued_ < iterations_ && enabled_ < next_);
+    moved_ = leaves || !pipeline_.empty() || (issued_ < iterations_ && (enabled_ < next_ || !is_in_phase));
     ++enabled_;
   }
 

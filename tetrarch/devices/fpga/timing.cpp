@@ -32,7 +32,7 @@ struct Snapshot {
   std::vector<StageState> stages;
   std::vector<int64_t> port_beats;
   struct OfNest {
-    int64_t issued, left, enabled, next_issue;
+    int64_t issued, left, enabled, until_issue;
     std::deque<int64_t> in_flight;
   };
   std::vector<OfNest> nests;
@@ -134,7 +134,7 @@ void Simulation::stepNest(size_t stage, NestTiming& nest) {
     act();
     if (nest.left() == nest.iterations) stages_[stage] = {Phase::Ended, cycle_};
   }
-  if (nest.issued() < nest.iterations && nest.enabled >= nest.next_issue &&
+  if (nest.issued() < nest.iterations && nest.untilIssue() == 0 &&
       nest.takes.all([&](uint32_t stream) { return beats_[stream] > 0; })) {
     nest.takes.all([&](uint32_t stream) { return --change_[stream], true; });
     nest.takes.next();
@@ -161,7 +161,7 @@ std::optional<int64_t> Simulation::quietCycles() const {
     if (!nest.in_flight.empty()) until(nest.depth - (nest.enabled - nest.in_flight.front()));
     if (nest.issued() == nest.iterations) continue;
     const bool has_beats = nest.takes.all([&](uint32_t stream) { return beats_[stream] > 0; });
-    if (has_beats) until(std::max<int64_t>(nest.next_issue - nest.enabled, 0));
+    if (has_beats) until(nest.untilIssue());
   }
   return quiet;
 }
@@ -208,13 +208,7 @@ bool Simulation::isSame(const Snapshot& before) const {
     if (!nests_[i] || stages_[i].phase != Phase::Runs) continue;
     const NestTiming& now = *nests_[i];
     const Snapshot::OfNest& then = before.nests[i];
-    const auto waits = [](int64_t next_issue, int64_t enabled) {
-      return std::max<int64_t>(next_issue - enabled, 0);
-    };
-    if (now.in_flight.size() != then.in_flight.size() ||
-        waits(now.next_issue, now.enabled) != waits(then.next_issue, then.enabled)) {
-      return false;
-    }
+    if (now.in_flight.size() != then.in_flight.size() || now.untilIssue() != then.until_issue) return false;
     const int64_t shift = now.enabled - then.enabled;
     const auto isShifted = [&](int64_t a, int64_t b) { return a == b + shift; };
     if (!std::ranges::equal(now.in_flight, then.in_flight, isShifted)) return false;
@@ -232,7 +226,7 @@ void Simulation::take(Snapshot& snapshot) const {
   for (size_t i = 0; i < nests_.size(); ++i) {
     if (!nests_[i]) continue;
     const NestTiming& nest = *nests_[i];
-    snapshot.nests[i] = {nest.issued(), nest.left(), nest.enabled, nest.next_issue, nest.in_flight};
+    snapshot.nests[i] = {nest.issued(), nest.left(), nest.enabled, nest.untilIssue(), nest.in_flight};
   }
 }
 

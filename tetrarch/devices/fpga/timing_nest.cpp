@@ -51,6 +51,7 @@ NestTiming::NestTiming(const Nest& nest)
     : interval(nest.interval),
       depth(nest.depth),
       iterations(iterationsOf(nest)),
+      shares(nest.shares),
       takes(fpga::extentsOf(nest), popsOf(nest)),
       gives(fpga::extentsOf(nest), outputsOf(nest, /*is_store=*/false)),
       extents_(fpga::extentsOf(nest)),
@@ -65,6 +66,12 @@ NestTiming::NestTiming(const Nest& nest)
     }
   }
   for (auto& cuts : cuts_) std::ranges::sort(cuts);
+}
+
+int64_t NestTiming::untilIssue() const {
+  const int64_t late = enabled - next_issue;
+  if (late <= 0) return -late;
+  return shares && issued() > 0 ? (interval - late % interval) % interval : 0;
 }
 
 // The step leaves alone the indices of loops inside of some loop. What an iteration touches repeats as long

@@ -57,11 +57,14 @@ class NestTiming {
   explicit NestTiming(const Nest& nest);
 
   int64_t interval, depth, iterations;
+  bool shares;                    // issues are multiples of the interval apart
   Touches takes, gives;           // at the next iteration to issue, to leave
   std::deque<int64_t> in_flight;  // in which enabled cycle each issued
   int64_t enabled = 0;            // cycles so far
   int64_t next_issue = 0;         // the first enabled cycle in which one may
 
+  // Enabled cycles until one may.
+  int64_t untilIssue() const;
   int64_t issued() const { return takes.at(); }
   int64_t left() const { return gives.at(); }
   bool isAtEnd() const { return !in_flight.empty() && enabled - in_flight.front() == depth; }

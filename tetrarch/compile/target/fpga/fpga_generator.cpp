@@ -11,6 +11,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "tetrarch/abi/fpga_blob.h"
 #include "tetrarch/compile/target/buffers.h"
+#include "tetrarch/compile/target/fpga/balance_sums.h"
 #include "tetrarch/compile/target/fpga/flow.h"
 #include "tetrarch/compile/target/fpga/kernel.h"
 #include "tetrarch/compile/target/fpga/schedule.h"
@@ -60,12 +61,31 @@ Status simplify(mlir::ModuleOp module) {
   return {};
 }
 
-Result<Kernel> finish(Module module, const Part& part) {
+// Operators of which as few are there as an interval of this many cycles allows.
+constexpr uint32_t kIntervals[] = {2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+
+// Scheduled for the shortest interval at which it fits; `turns` allows longer ones than it needs for itself.
+Result<Kernel> fit(Kernel kernel, const Part& part, bool turns) {
+  schedule(kernel);
+  const Status whole = estimate(kernel, part);
+  if (whole.ok()) return kernel;
+  for (const uint32_t interval : kIntervals) {
+    if (!turns) break;
+    const Resources before = kernel.estimate;
+    schedule(kernel, interval);
+    if (estimate(kernel, part).ok()) return kernel;
+    if (kernel.estimate == before) break;
+  }
+  return propagate(whole);
+}
+
+Result<Kernel> finish(Module module, const Part& part, bool turns = false) {
   TET_RETURN_IF_ERROR(simplify(*module));
   TET_ASSIGN_OR_RETURN(Kernel kernel, toProgram(*module->getOps<flow::KernelOp>().begin()));
-  schedule(kernel);
-  TET_RETURN_IF_ERROR(estimate(kernel, part));
-  return kernel;
+  for (Stage& stage : kernel.stages) {
+    if (auto* nest = std::get_if<Nest>(&stage.work)) balanceSums(*nest);
+  }
+  return fit(std::move(kernel), part, turns);
 }
 
 int64_t longestInterval(const Kernel& kernel) {
@@ -77,9 +97,10 @@ int64_t longestInterval(const Kernel& kernel) {
   return longest;
 }
 
-Result<Kernel> makeNestKernel(const compile::Task& task, const Part& part, const Fold& fold) {
+Result<Kernel> makeNestKernel(const compile::Task& task, const Part& part, const Fold& fold,
+                              bool turns = false) {
   TET_ASSIGN_OR_RETURN(Module module, readNestKernel(task, part, fold));
-  return finish(std::move(module), part);
+  return finish(std::move(module), part, turns);
 }
 
 void add(Resources& sum, const Resources& more) {
@@ -173,6 +194,11 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part, int64_t s
       best = std::move(resident);
   }
   if (best) return best;
+  // What does not fit takes turns at its operators; not to share the part with others, for it takes longer.
+  for (const bool slides : {false, true}) {
+    if (share > 1) break;
+    if (auto turns = makeNestKernel(task, budget, {.slides = slides}, /*turns=*/true)) return turns;
+  }
   TET_ASSIGN_OR_RETURN(Module module, readMachineKernel(task, budget));
   auto kernel = finish(std::move(module), budget);
   // The reason of the better way, where neither is one.

@@ -4,131 +4,26 @@
 
 #include "tetrarch/abi/fpga_boxes.h"
 #include "tetrarch/abi/fpga_cost.h"
+#include "tetrarch/compile/target/fpga/nest_scheduler.h"
+#include "tetrarch/compile/target/fpga/pipeline.h"
+#include "tetrarch/compile/target/fpga/sharing.h"
 
 namespace tetrarch::fpga {
 namespace {
 
-// Operators of no latency that may follow each other in one cycle, and into an operator that has some.
-constexpr int kChain = 2;
-// Cells beyond this number are in block RAM, which is asked two cycles before: fpga_cells.
+// Cells beyond this number are in block RAM: fpga_cells.
 constexpr int64_t kFewCells = 64;
-constexpr uint32_t kCellReadCycles = 2;
 // A clock that routed kernels of the library's operators reach.
 constexpr double kClockHz = 100e6;
 
-bool isAtIssue(Operator op) {
-  return op == Operator::Const || op == Operator::Affine || op == Operator::Inside || op == Operator::Pop;
-}
-// Nothing but other names for bits.
-bool isWire(Operator op) {
-  return op == Operator::Const || op == Operator::ExtS || op == Operator::ExtU || op == Operator::Trunc ||
-         op == Operator::Bits || op == Operator::FNeg || op == Operator::FAbs || op == Operator::FCopySign;
-}
-
-bool isShift(Operator op) { return op == Operator::Shl || op == Operator::ShrS || op == Operator::ShrU; }
+// --- machines
+// ------------------------------------------------------------------------------------------------------------
 
 // When a value is there, and how many operators it went through in that cycle.
 struct Arrival {
   int cycle = 0, level = 0;
   auto operator<=>(const Arrival&) const = default;
 };
-
-class NestScheduler {
- public:
-  explicit NestScheduler(Nest& nest) : nest_(nest), arrivals_(nest.nodes.size()) {}
-
-  void run();
-
- private:
-  Node& node(size_t i) { return nest_.nodes[i]; }
-  int latency(size_t i) { return readyCycle(nest_.nodes, i) - static_cast<int>(node(i).cycle); }
-  // Places a node behind its operands (those that `counts` says), not before `least`.
-  template <typename Counts>
-  void place(size_t i, int least, const Counts& counts);
-  void findRecurrences();
-
-  Nest& nest_;
-  std::vector<Arrival> arrivals_;
-  std::vector<bool> depends_, feeds_;  // on a cell, a cell
-};
-
-template <typename Counts>
-void NestScheduler::place(size_t i, int least, const Counts& counts) {
-  Arrival start{least, 0};
-  for (uint32_t operand : node(i).operands) {
-    if (counts(operand)) start = std::max(start, arrivals_[operand]);
-  }
-  const bool is_wire = isWire(node(i).op);
-  if (start.level >= kChain && !is_wire) start = {start.cycle + 1, 0};
-  node(i).cycle = isAtIssue(node(i).op) ? 0 : static_cast<uint32_t>(start.cycle);
-  const int took = latency(i);
-  const bool is_register =
-      node(i).op == Operator::Const || node(i).op == Operator::Affine || node(i).op == Operator::Delay;
-  arrivals_[i] = {static_cast<int>(node(i).cycle) + took,
-                  took > 0 || is_register ? 0 : start.level + !is_wire};
-}
-
-void NestScheduler::findRecurrences() {
-  const size_t count = nest_.nodes.size();
-  depends_.assign(count, false);
-  feeds_.assign(count, false);
-  for (size_t i = 0; i < count; ++i) {
-    depends_[i] = node(i).op == Operator::Acc ||
-                  std::ranges::any_of(node(i).operands, [&](uint32_t o) { return depends_[o]; });
-  }
-  for (const Accumulator& accumulator : nest_.accumulators) feeds_[accumulator.update] = true;
-  for (size_t i = count; i-- > 0;) {
-    if (!feeds_[i]) continue;
-    for (uint32_t operand : node(i).operands) feeds_[operand] = true;
-  }
-}
-
-void NestScheduler::run() {
-  findRecurrences();
-  const size_t count = nest_.nodes.size();
-  const auto all = [](uint32_t) { return true; };
-  const auto in_recurrence = [&](size_t i) { return depends_[i] && feeds_[i]; };
-  for (size_t i = 0; i < count; ++i) {
-    if (!depends_[i]) place(i, 0, all);
-  }
-  // The recurrences alone, from cycle 0; then all of them so late that nothing else delays them.
-  const auto inside = [&](uint32_t operand) { return in_recurrence(operand); };
-  for (size_t i = 0; i < count; ++i) {
-    if (in_recurrence(i)) place(i, 0, inside);
-  }
-  const int64_t distance = updateDistance(nest_);
-  int begin = distance > kFewCells ? static_cast<int>(kCellReadCycles) : 0;
-  const auto waitFor = [&](uint32_t value, uint32_t relative) {
-    const Arrival& arrival = arrivals_[value];
-    begin = std::max(begin, arrival.cycle + (arrival.level > 0) - static_cast<int>(relative));
-  };
-  for (size_t i = 0; i < count; ++i) {
-    if (!in_recurrence(i)) continue;
-    if (node(i).op == Operator::Acc) waitFor(nest_.accumulators[node(i).imm].init, 0);
-    for (uint32_t operand : node(i).operands) {
-      if (!depends_[operand]) waitFor(operand, node(i).cycle);
-    }
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (in_recurrence(i)) place(i, begin, inside);
-  }
-  for (size_t i = 0; i < count; ++i) {
-    if (depends_[i] && !feeds_[i]) place(i, node(i).op == Operator::Acc ? begin : 0, all);
-  }
-
-  int depth = 1, way = 0;
-  for (size_t i = 0; i < count; ++i) depth = std::max(depth, arrivals_[i].cycle);
-  for (const Node& acc : nest_.nodes) {
-    if (acc.op != Operator::Acc) continue;
-    way = std::max(way, arrivals_[nest_.accumulators[acc.imm].update].cycle - static_cast<int>(acc.cycle));
-  }
-  nest_.depth = static_cast<uint32_t>(depth);
-  nest_.interval =
-      distance == 0 ? 1 : static_cast<uint32_t>(std::max<int64_t>(1, (way + distance - 1) / distance));
-}
-
-// --- machines
-// ------------------------------------------------------------------------------------------------------------
 
 void scheduleBlock(const Machine& machine, Machine::Block& block) {
   std::vector<Arrival> arrivals(machine.registers.size());
@@ -185,24 +80,24 @@ int64_t blockRams(int64_t width, int64_t depth) {
   return best;
 }
 
+// Operators with a register behind them, and what lets nodes take turns at them.
+Resources operatorUses(const Nest& nest) {
+  Resources uses{.luts = logicLuts(nest)};
+  for (const std::vector<uint32_t>& users : operatorsOf(nest)) {
+    const OperatorCost cost = costOf(nest.nodes, users[0]);
+    if (cost.latency > 0) add(uses, cost.uses);
+    uses.luts += chooserLuts(nest, users);
+  }
+  return uses;
+}
+
 Resources usesOf(const Nest& nest) {
-  Resources uses;
-  std::vector<uint32_t> last(nest.nodes.size(), 0);  // cycle of a value's last use
-  for (const Node& node : nest.nodes) {
-    for (uint32_t operand : node.operands) last[operand] = std::max(last[operand], node.cycle);
-  }
-  for (const Output& output : nest.outputs) {
-    for (uint32_t value : output.values) last[value] = nest.depth;
-    if (output.is_store) last[output.address] = nest.depth;
-  }
+  Resources uses = operatorUses(nest);
+  const std::vector<std::multiset<int>> takes = takesOf(nest);
   for (size_t i = 0; i < nest.nodes.size(); ++i) {
     const Node& node = nest.nodes[i];
-    const Type operand = node.operands.empty() ? node.type : nest.nodes[node.operands.back()].type;
-    Resources own = costOf(node.op, node.type, operand).uses;
-    if (isShift(node.op) && nest.nodes[node.operands[1]].op == Operator::Const) own.luts = 0;  // wires
-    add(uses, own);
-    const int64_t kept = static_cast<int64_t>(last[i]) - readyCycle(nest.nodes, i);
-    if (node.op != Operator::Const) uses.flip_flops += std::max<int64_t>(0, kept) * node.type.width;
+    if (node.op != Operator::Const)
+      add(uses, keepingOf(node.type.width, readyCycle(nest.nodes, i), takes[i]));
     if (node.op == Operator::Affine) uses.luts += node.type.width, uses.flip_flops += node.type.width;
     if (node.op == Operator::Delay && node.imm > 32)
       uses.block_rams += blockRams(node.type.width, static_cast<int64_t>(node.imm));
@@ -222,7 +117,7 @@ Resources usesOf(const Nest& nest) {
     const int64_t bits = std::bit_width(static_cast<uint64_t>(loop.extent));
     add(uses, {.luts = 2 * bits, .flip_flops = bits});
   }
-  uses.flip_flops += 2 * nest.depth;
+  uses.flip_flops += 2 * nest.depth + (nest.shares ? nest.interval : 0);
   return uses;
 }
 
@@ -279,10 +174,10 @@ bool isShared(const Node& node, Type operand) {
   return !isWire(node.op) && node.op != Operator::Load && costOf(node.op, node.type, operand).latency > 1;
 }
 
-void schedule(Kernel& kernel) {
+void schedule(Kernel& kernel, uint32_t interval) {
   for (Stage& stage : kernel.stages) {
     if (auto* nest = std::get_if<Nest>(&stage.work)) {
-      NestScheduler(*nest).run();
+      scheduleNest(*nest, gainsByTurns(*nest) ? interval : 1);
       continue;
     }
     auto& machine = std::get<Machine>(stage.work);

@@ -7,11 +7,11 @@
 
 namespace tetrarch::fpga {
 
-// Fills in the cycles of all nodes and instructions, intervals, depths and blocks' cycles. Operators start as
-// early as they can, but for sums: there all that comes from outside is waited for before a cell is read, so
-// that the way from a cell back to it is as short as its operators allow. The interval is what that way
-// needs.
-void schedule(Kernel& kernel);
+// Fills in the cycles of all nodes and instructions, intervals, depths and blocks' cycles. Sums wait for all
+// that comes from outside before a cell is read, so that the way from a cell back to it is as short as its
+// operators allow; a nest's interval is what that way needs. With a longer `interval` nests in which several
+// nodes need the same costly operator take that one, and their nodes share operators.
+void schedule(Kernel& kernel, uint32_t interval = 1);
 
 // What the scheduled kernel takes, and its clock, as modelled. ResourceExhausted names the resource that the
 // part has too little of, and both numbers.

@@ -47,6 +47,9 @@ class MachinePrinter {
     const Node& node = instruction.node;
     return node.operands.empty() ? node.type : machine_.registers[node.operands.back()];
   }
+  int latencyOf(const Instruction& instruction) const {
+    return costOf(instruction.node.op, instruction.node.type, operandType(instruction)).latency;
+  }
   std::string read(uint32_t reg, size_t block, size_t before, int64_t state) const;
   std::string operand(const Place& place, size_t i) const {
     return read(place.instruction->node.operands[i], place.block, place.number, place.state);
@@ -91,7 +94,7 @@ void MachinePrinter::number() {
       const int64_t state = first_[b] + instruction.node.cycle;
       int64_t ready = state;
       if (!instruction.is_store) {
-        ready += costOf(instruction.node.op, instruction.node.type, operandType(instruction)).latency;
+        ready += latencyOf(instruction);
         ++defined_[instruction.result];
         if (instruction.node.op == Operator::Const) constant_[instruction.result] = &instruction.node;
       }
@@ -124,7 +127,8 @@ void MachinePrinter::printAlone(const Place& place) {
   std::vector<std::string> operands;
   for (size_t i = 0; i < node.operands.size(); ++i) operands.push_back(operand(place, i));
   line("{};", declare(node.type.width, name));
-  body_ += printOperator(node, operandType(*place.instruction), operands, name, "1'b1", unused_);
+  body_ += printOperator(node, operandType(*place.instruction), latencyOf(*place.instruction), operands, name,
+                         "1'b1", unused_);
   unused_.push_back(name);
 }
 
@@ -140,7 +144,8 @@ void MachinePrinter::printShared(const std::vector<const Place*>& users) {
     line("assign {} = {};", operands.back(), choose(choices));
   }
   line("{};", declare(node.type.width, name));
-  body_ += printOperator(node, operandType(*users[0]->instruction), operands, name, "1'b1", unused_);
+  body_ += printOperator(node, operandType(*users[0]->instruction), latencyOf(*users[0]->instruction),
+                         operands, name, "1'b1", unused_);
   for (const Place* user : users) {
     line("{};", declare(node.type.width, fmt::format("x{}", user->number)));
     line("assign x{} = {};", user->number, name);

@@ -7,6 +7,8 @@
 
 #include "tetrarch/abi/fpga_boxes.h"
 #include "tetrarch/abi/fpga_cost.h"
+#include "tetrarch/compile/target/fpga/pipeline.h"
+#include "tetrarch/compile/target/fpga/sharing.h"
 #include "tetrarch/compile/target/fpga/verilog_nest.h"
 
 namespace tetrarch::fpga {
@@ -28,11 +30,12 @@ class NestPrinter {
   StageModule print();
 
  private:
-  // A signal of a stage, kept in registers as long as later stages ask for it.
+  // A signal of a stage, kept as long as later stages ask for it.
   struct Signal {
     std::string name;
     int64_t width = 1;
-    int64_t ready = 0, last = 0;
+    int64_t ready = 0;
+    std::set<int64_t> takes;  // later stages that do
   };
   template <typename... Args>
   void line(fmt::format_string<Args...> format, Args&&... args) {
@@ -40,11 +43,7 @@ class NestPrinter {
   }
   // The expression of a signal `cycle` stages after the iteration's issue.
   std::string at(Signal& signal, int64_t cycle);
-  std::string node(uint32_t index, int64_t cycle) {
-    const Node& node = nest_.nodes[index];
-    if (node.op == Operator::Const) return literal(node.type.width, node.imm);
-    return at(nodes_[index], cycle);
-  }
+  std::string node(uint32_t index, int64_t cycle);
   // A flag that is known at the issue.
   Signal& flag(const std::string& name, const std::string& value);
   std::string inside(const Box& box) const;
@@ -52,35 +51,58 @@ class NestPrinter {
 
   void collect();
   void printCounters();
+  void printWait();
+  void printPhase();
   void printControl();
   void printSources();
-  void printNode(size_t index);
+  void printDelay(size_t index);
+  void printOperator(const std::vector<uint32_t>& users);
+  std::string operandOf(const std::vector<uint32_t>& users, size_t operand);
   void printLoads();
   void printAccumulators();
   void printAccumulator(size_t index);
   void printOutputs();
-  void printRegisters();
+  void printWaits();
   std::vector<std::pair<Box, std::string>> popBoxes(uint32_t stream) const;
 
   const Kernel& kernel_;
   const Nest& nest_;
   StageModule module_;
   std::string body_;
-  std::string steps_;  // of the registers that keep values
+  std::string waits_;
   std::vector<Signal> nodes_;
   std::map<std::string, Signal> flags_;
+  std::map<std::pair<uint32_t, int64_t>, std::string> wires_;  // of a node in a stage
   std::vector<std::string> unused_;
 };
 
 std::string NestPrinter::at(Signal& signal, int64_t cycle) {
-  signal.last = std::max(signal.last, cycle);
-  return cycle == signal.ready ? signal.name : fmt::format("{}_q[{}]", signal.name, cycle - signal.ready);
+  if (cycle == signal.ready) return signal.name;
+  signal.takes.insert(cycle);
+  return fmt::format("{}_at{}", signal.name, cycle);
+}
+
+// Wires are put anew into each stage that asks for them: what waits is what they rename.
+std::string NestPrinter::node(uint32_t index, int64_t cycle) {
+  const Node& it = nest_.nodes[index];
+  if (it.op == Operator::Const) return literal(it.type.width, it.imm);
+  if (!isWire(nest_.nodes, index)) return at(nodes_[index], cycle);
+  const auto [entry, is_new] =
+      wires_.try_emplace({index, cycle}, fmt::format("{}_in{}", nodes_[index].name, cycle));
+  const std::string name = entry->second;
+  if (!is_new) return name;
+  std::vector<std::string> operands;
+  for (uint32_t operand : it.operands) operands.push_back(node(operand, cycle));
+  line("{};", declare(it.type.width, name));
+  body_ += fpga::printOperator(it, nest_.nodes[it.operands.back()].type, 0, operands, name, "en", unused_);
+  unused_.push_back(name);
+  return name;
 }
 
 NestPrinter::Signal& NestPrinter::flag(const std::string& name, const std::string& value) {
   auto [entry, is_new] = flags_.try_emplace(name);
   if (is_new) {
-    entry->second = {name, 1, 0, 0};
+    entry->second = {name, 1, 0, {}};
     line("logic {};", name);
     line("assign {} = {};", name, value);
   }
@@ -165,9 +187,43 @@ void NestPrinter::collect() {
     module_.writes.push_back({memory, width});
   }
   for (size_t i = 0; i < nest_.nodes.size(); ++i) {
-    nodes_.push_back({fmt::format("n{}", i), nest_.nodes[i].type.width, readyCycle(nest_.nodes, i), 0});
-    nodes_.back().last = nodes_.back().ready;
+    nodes_.push_back({fmt::format("n{}", i), nest_.nodes[i].type.width, readyCycle(nest_.nodes, i), {}});
   }
+}
+
+void NestPrinter::printWait() {
+  const int64_t bits = bitsFor(nest_.interval);
+  line("{};", declare(bits, "wait_q"));
+  body_ += fmt::format(R"(
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      wait_q <= '0;
+    end else if (issue) begin
+      wait_q <= {}'d{};
+    end else if (en && wait_q != '0) begin
+      wait_q <= wait_q - 1'b1;
+    end
+  end
+)",
+                       bits, nest_.interval - 1);
+}
+
+// In which phase of the interval the nest is, from the first issue on: one bit of them.
+void NestPrinter::printPhase() {
+  line("{};", declare(nest_.interval, "phase_q"));
+  line("logic turns_q;");
+  body_ += fmt::format(R"(
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      phase_q <= {0}'d1;
+      turns_q <= 1'b0;
+    end else if (en && (issue || turns_q)) begin
+      phase_q <= {{phase_q[{1}:0], phase_q[{2}]}};
+      turns_q <= 1'b1;
+    end
+  end
+)",
+                       nest_.interval, nest_.interval - 2, nest_.interval - 1);
 }
 
 void NestPrinter::printControl() {
@@ -176,7 +232,7 @@ void NestPrinter::printControl() {
   line("logic [{}:1] valid_q, end_q;", nest_.depth);
   printCounters();
   std::string ready = "en && start_i && active_q";
-  if (nest_.interval > 1) ready += " && wait_q == '0";
+  if (nest_.interval > 1) ready += nest_.shares ? " && phase_q[0]" : " && wait_q == '0";
   std::string pops;
   for (uint32_t stream : module_.pops) {
     std::string takes;
@@ -192,17 +248,7 @@ void NestPrinter::printControl() {
   }
   line("assign issue = {};", ready);
   body_ += pops;
-  if (nest_.interval > 1) {
-    const int64_t bits = bitsFor(nest_.interval);
-    line("{};", declare(bits, "wait_q"));
-    body_ +=
-        "\n  always_ff @(posedge clk_i) begin\n    if (!rst_ni) begin\n      wait_q <= '0;\n    end else if "
-        "(issue) begin\n";
-    body_ += fmt::format(
-        "      wait_q <= {}'d{};\n    end else if (en && wait_q != '0) begin\n      wait_q <= wait_q - "
-        "1'b1;\n    end\n  end\n",
-        bits, nest_.interval - 1);
-  }
+  if (nest_.interval > 1) nest_.shares ? printPhase() : printWait();
   const auto shift = [&](const char* name, const char* first) {
     return nest_.depth == 1
                ? fmt::format("      {}_q <= {};\n", name, first)
@@ -232,7 +278,7 @@ void NestPrinter::printSources() {
   for (size_t n = 0; n < nest_.nodes.size(); ++n) {
     const Node& node = nest_.nodes[n];
     const std::string name = nodes_[n].name;
-    if (node.op == Operator::Const) continue;
+    if (isWire(nest_.nodes, n)) continue;
     line("{};", declare(node.type.width, name));
     if (node.op == Operator::Inside) line("assign {} = {};", name, inside(node.box));
     if (node.op == Operator::Pop) {
@@ -266,30 +312,45 @@ void NestPrinter::printSources() {
   }
 }
 
-void NestPrinter::printNode(size_t index) {
+void NestPrinter::printDelay(size_t index) {
   const Node& it = nest_.nodes[index];
-  switch (it.op) {
-    case Operator::Const:
-    case Operator::Affine:
-    case Operator::Inside:
-    case Operator::Pop:
-    case Operator::Load:
-    case Operator::Acc:
-      return;
-    case Operator::Delay: {
-      const std::string step = it.cycle == 0 ? "issue" : fmt::format("en && valid_q[{}]", it.cycle);
-      line("fpga_delay #(.Width({}), .Count({})) u_n{} (.clk_i, .rst_ni, .en_i({}), .d_i({}), .q_o(n{}));",
-           it.type.width, it.imm, index, step, node(it.operands[0], it.cycle), index);
-      return;
-    }
-    default:
-      break;
+  const std::string step = it.cycle == 0 ? "issue" : fmt::format("en && valid_q[{}]", it.cycle);
+  line("fpga_delay #(.Width({}), .Count({})) u_n{} (.clk_i, .rst_ni, .en_i({}), .d_i({}), .q_o(n{}));",
+       it.type.width, it.imm, index, step, node(it.operands[0], it.cycle), index);
+}
+
+// Of an operator at which nodes take turns: that of the node whose phase it is.
+std::string NestPrinter::operandOf(const std::vector<uint32_t>& users, size_t operand) {
+  const auto source = [&](uint32_t user) {
+    const Node& it = nest_.nodes[user];
+    return node(it.operands[operand], it.cycle);
+  };
+  if (users.size() == 1) return source(users[0]);
+  const int64_t width = nest_.nodes[nest_.nodes[users[0]].operands[operand]].type.width;
+  std::map<std::string, std::string> phases;  // of each source
+  for (uint32_t user : users) {
+    std::string& all = phases[source(user)];
+    all += fmt::format("{}phase_q[{}]", all.empty() ? "" : " || ", nest_.nodes[user].cycle % nest_.interval);
   }
+  std::string text;
+  for (const auto& [from, when] : phases)
+    text += fmt::format("{}({{{}{{{}}}}} & {})", text.empty() ? "" : " |\n      ", width, when, from);
+  const std::string name = fmt::format("{}_take{}", nodes_[users[0]].name, operand);
+  line("{};", declare(width, name));
+  line("assign {} = {};", name, text);
+  return name;
+}
+
+void NestPrinter::printOperator(const std::vector<uint32_t>& users) {
+  const Node& it = nest_.nodes[users[0]];
   std::vector<std::string> operands;
-  for (uint32_t operand : it.operands) operands.push_back(node(operand, it.cycle));
-  const Type type = it.operands.empty() ? it.type : nest_.nodes[it.operands.back()].type;
-  const std::string text = printOperator(it, type, operands, nodes_[index].name, "en", unused_);
-  body_ += text;
+  for (size_t o = 0; o < it.operands.size(); ++o) operands.push_back(operandOf(users, o));
+  const Type type = nest_.nodes[it.operands.back()].type;
+  const int latency = costOf(nest_.nodes, users[0]).latency;
+  body_ += fpga::printOperator(it, type, latency, operands, nodes_[users[0]].name, "en", unused_);
+  for (uint32_t user : users) {
+    if (user != users[0]) line("assign {} = {};", nodes_[user].name, nodes_[users[0]].name);
+  }
 }
 
 // One read port for all lanes of a word.
@@ -355,7 +416,7 @@ void NestPrinter::printAccumulators() {
   const int64_t cells = cellsOf(nest_);
   if (!nest_.accumulators.empty() && cells > 1) {
     const int64_t bits = bitsFor(cells);
-    flags_["cell_at"] = {"cell_at", bits, 0, 0};
+    flags_["cell_at"] = {"cell_at", bits, 0, {}};
     std::string text;
     int64_t stride = 1;
     size_t outermost = 0;
@@ -421,22 +482,38 @@ void NestPrinter::printOutputs() {
   }
 }
 
-// What later stages still need, one register a stage.
-void NestPrinter::printRegisters() {
+// What later stages still need, from one that does to the next.
+void NestPrinter::printWaits() {
   body_ += "\n  // ---- values on their way\n";
   std::string text;
+  bool has_lines = false;
   const auto add = [&](const Signal& signal) {
-    const int64_t stages = signal.last - signal.ready;
-    if (stages <= 0) return;
-    line("logic [{}:1]{} {}_q;", stages, signal.width == 1 ? "" : fmt::format("[{}:0]", signal.width - 1),
-         signal.name);
-    text += stages == 1 ? fmt::format("      {0}_q[1] <= {0};\n", signal.name)
-                        : fmt::format("      {0}_q <= {{{0}_q[{1}:1], {0}}};\n", signal.name, stages - 1);
+    std::string from = signal.name;
+    int64_t since = signal.ready;
+    for (const int64_t take : signal.takes) {
+      const std::string to = fmt::format("{}_at{}", signal.name, take);
+      line("{};", declare(signal.width, to));
+      const bool is_line = take - since >= kLeastLine;
+      has_lines |= is_line;
+      text += fmt::format("  {} #(.Width({}), .Stages({})) u_{} (.clk_i, .en_i(en), {}.d_i({}), .q_o({}));\n",
+                          is_line ? "fpga_wait" : "fpga_pipe", signal.width, take - since, to,
+                          is_line ? ".word_i(word_q), " : "", from, to);
+      from = to, since = take;
+    }
   };
   for (const Signal& signal : nodes_) add(signal);
   for (const auto& [name, signal] : flags_) add(signal);
-  if (!text.empty())
-    steps_ = "\n  always_ff @(posedge clk_i) begin\n    if (en) begin\n" + text + "    end\n  end\n";
+  if (has_lines) {
+    line("logic [3:0] word_q;");
+    text += R"(
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) word_q <= '0;
+    else if (en) word_q <= word_q + 1'b1;
+  end
+)";
+    unused_.push_back("word_q");
+  }
+  waits_ = "\n" + text;
 }
 
 StageModule NestPrinter::print() {
@@ -447,27 +524,28 @@ StageModule NestPrinter::print() {
   printLoads();
   printAccumulators();
   for (size_t n = 0; n < nest_.nodes.size(); ++n) {
-    printNode(n);
+    if (nest_.nodes[n].op == Operator::Delay) printDelay(n);
+  }
+  for (const std::vector<uint32_t>& users : operatorsOf(nest_)) {
+    if (!isWire(nest_.nodes, users[0])) printOperator(users);
   }
   printOutputs();
   // Declared before they are used.
   std::string text = std::move(body_);
   body_.clear();
-  printRegisters();
-  for (const Signal& signal : nodes_) unused_.push_back(signal.name);
-  std::string tail;
-  for (const std::string& name : unused_) {
-    if (!name.starts_with("n") || name.find('_') != std::string::npos ||
-        nest_.nodes[static_cast<size_t>(std::stoi(name.substr(1)))].op != Operator::Const)
-      tail += (tail.empty() ? "" : ", ") + name;
+  printWaits();
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (!isWire(nest_.nodes, n)) unused_.push_back(nodes_[n].name);
   }
+  std::string tail;
+  for (const std::string& name : unused_) tail += (tail.empty() ? "" : ", ") + name;
   for (uint32_t stream : module_.pops) tail += fmt::format("{}s{}_data_i", tail.empty() ? "" : ", ", stream);
   for (size_t r = 0; r < module_.reads.size(); ++r)
     tail += fmt::format("{}r{}_data_i", tail.empty() ? "" : ", ", r);
   tail += fmt::format("{}valid_q, end_q", tail.empty() ? "" : ", ");
   const size_t place = text.find("\n  // ---- the body\n");
   text.insert(place, body_);
-  module_.text = stageHeader(kernel_, module_) + text + steps_ +
+  module_.text = stageHeader(kernel_, module_) + text + waits_ +
                  fmt::format("\n  logic unused;\n  assign unused = ^{{{}}};\n\nendmodule\n", tail);
   return std::move(module_);
 }

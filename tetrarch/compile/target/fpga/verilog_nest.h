@@ -43,9 +43,10 @@ std::string declare(int64_t width, const std::string& name);
 std::string literal(int64_t width, uint64_t bits);
 
 // An operator: `result` is declared by the caller, operands are expressions that may be indexed unless they
-// are literals. `enable` steps its registers. Adds signals that nobody reads to `unused`.
-std::string printOperator(const Node& node, Type operand, const std::vector<std::string>& operands,
-                          const std::string& result, const std::string& enable,
-                          std::vector<std::string>& unused);
+// are literals; one that is an expression gets registers for its latency. `enable` steps its registers. Adds
+// signals that nobody reads to `unused`.
+std::string printOperator(const Node& node, Type operand, int latency,
+                          const std::vector<std::string>& operands, const std::string& result,
+                          const std::string& enable, std::vector<std::string>& unused);
 
 }  // namespace tetrarch::fpga

@@ -54,6 +54,7 @@ struct Module {
 constexpr Module kModules[] = {
     {Operator::Mul, "fpga_mul", ".WidthA({w}), .WidthB({w}), .WidthP({w})", ".a_i({x}), .b_i({y})", "p_o",
      ""},
+    {Operator::Add3, "fpga_add3", ".Width({w})", ".x_i({x}), .y_i({y}), .z_i({z})", "sum_o", ""},
     {Operator::DivS, "fpga_div", ".Width({w}), .Signed(1'b1)", ".a_i({x}), .b_i({y})", "quotient_o",
      "remainder_o"},
     {Operator::DivU, "fpga_div", ".Width({w}), .Signed(1'b0)", ".a_i({x}), .b_i({y})", "quotient_o",
@@ -163,9 +164,9 @@ std::string literal(int64_t width, uint64_t bits) {
   return width == 1 ? fmt::format("1'b{}", bits & 1) : fmt::format("{}'h{:x}", width, bits);
 }
 
-std::string printOperator(const Node& node, Type operand, const std::vector<std::string>& operands,
-                          const std::string& result, const std::string& enable,
-                          std::vector<std::string>& unused) {
+std::string printOperator(const Node& node, Type operand, int latency,
+                          const std::vector<std::string>& operands, const std::string& result,
+                          const std::string& enable, std::vector<std::string>& unused) {
   if (node.op == Operator::FLe || node.op == Operator::FNe)
     return printPair(node, operand, operands, result, enable, unused);
   if (node.op == Operator::Clz) return printClz(node, operands, result, enable);
@@ -175,7 +176,6 @@ std::string printOperator(const Node& node, Type operand, const std::vector<std:
   for (const Expression& row : kExpressions) {
     if (row.op != node.op) continue;
     const std::string value = fill(row.text, node, operand, operands);
-    const int latency = costOf(node.op, node.type, operand).latency;
     if (latency == 0) return fmt::format("  assign {} = {};\n", result, value);
     return fmt::format(
         "  fpga_pipe #(.Width({}), .Stages({})) u_{} (.clk_i, .en_i({}), .d_i({}), .q_o({}));\n",
