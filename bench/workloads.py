@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 import tetrarch
 from bench import contenders
@@ -117,6 +118,17 @@ def kernels_of(program: tetrarch.Program, routes: bool) -> list[dict]:
     return json.loads(done.stdout)["kernels"]
 
 
+def dimensions_of(workload: Workload) -> dict[str, int]:
+    """The sizes that the workload's inputs give to the named dimensions of its file."""
+    inputs, graph = workload.inputs(), onnx.load(workload.onnx_file()).graph
+    return {
+        dimension.dim_param: size
+        for value in graph.input
+        for dimension, size in zip(value.type.tensor_type.shape.dim, inputs[value.name].shape, strict=True)
+        if dimension.dim_param
+    }
+
+
 def fpga_record(workload: Workload, routes: bool) -> dict | None:
     """What a device of the class fpga says of one call; None without one."""
     device = next((d.name for d in tetrarch.devices() if d.name.startswith("fpga")), None)
@@ -124,6 +136,7 @@ def fpga_record(workload: Workload, routes: bool) -> dict | None:
         return None
     try:
         options = {"devices": ["cpu", device], "place": device, "measure": False}
+        options["dims"] = dimensions_of(workload)
         program = tetrarch.compile(workload.onnx_file(), **options, **workload.options())
         kernels = kernels_of(program, routes)
         program(**workload.inputs())  # which loads the configuration

@@ -85,7 +85,7 @@ def time_totals(programs: dict[str, tetrarch.Program], image: np.ndarray) -> lis
 
 def print_totals(totals: list[dict]) -> None:
     first = totals[0]["time"]["value"]
-    rows = [("one call", "median", "fastest", "slowest", "beside the split", "source")]
+    rows = [("one call", "median", "fastest", "slowest", "to split", "source")]
     for total in totals:
         t = total["time"]
         spread = (f"{t['minimum'] * 1e3:.2f} ms", f"{t['maximum'] * 1e3:.2f} ms")

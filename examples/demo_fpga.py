@@ -29,7 +29,8 @@ def parts_of(report: dict) -> list[dict]:
 
 
 def counted(parts: Iterable[dict], counter: str) -> int:
-    return sum(part["counters"][counter] for part in parts)
+    """The sum over the parts. A segment is one launch, so one part of it has the counters."""
+    return sum(part.get("counters", {}).get(counter, 0) for part in parts)
 
 
 def share(everything: tetrarch.Program, shared: list[str], devices: int) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from small_models import write_classifier
 
 from conftest import BUILD, ROOT, TOLERANCE
-from examples import demo_npu, picture
+from examples import demo_fpga, demo_npu, picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 # RTLs that do something wrong, made for the plug-in's own tests.
@@ -158,3 +158,8 @@ def test_every_task_has_one_place_and_the_last_device_a_share():
     declined = {"gpu": {"b": "no"}, "npu": {"a": "no", "e": "no"}}
     placement = demo_npu.stages(names, ["cpu", "gpu", "npu"], declined)
     assert placement == {"a": "cpu", "b": "cpu", "c": "gpu", "d": "npu", "e": "cpu"}
+
+
+def test_what_a_segment_counts_is_told_by_one_of_its_tasks():
+    parts = [{"counters": {"cycles": 5}}, {}, {"counters": {"cycles": 7}}]
+    assert demo_fpga.counted(parts, "cycles") == 12
