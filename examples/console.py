@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,11 @@ def compile_for(
 
 def used_devices(report: dict) -> list[str]:
     return sorted({part["device"] for task in report["tasks"] for part in task["parts"]})
+
+
+def print_text(text: str) -> None:
+    """As lines of a terminal of 80 columns; those behind the first are indented."""
+    print(textwrap.fill(text, 79, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:

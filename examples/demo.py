@@ -23,7 +23,7 @@ import numpy as np
 
 import tetrarch
 from examples import demo_npu, picture
-from examples.console import compile_for, megabytes, milliseconds, print_table, used_devices
+from examples.console import compile_for, megabytes, milliseconds, print_table, print_text, used_devices
 from examples.machine import figure, interleaved, machine, machine_line, median
 from examples.models import resnet50
 from examples.models.photographs import NAMES, as_input, centre_crop, photograph
@@ -34,8 +34,8 @@ NPU, FPGA = "npu:side=16", "fpga"
 CALIBRATION = 2  # photographs, other than the one that is computed
 ROUNDS = 5
 NOTES = (
-    "The weights are drawn from a fixed seed: trained ResNet-50 weights cannot be had here, so the class that it\n"
-    "  names means nothing, while its arithmetic, sizes and times are the real network's. --model takes your own file.",
+    "The weights are drawn from a fixed seed: trained ResNet-50 weights cannot be had here, so the class that it "
+    "names means nothing, while its arithmetic, sizes and times are the real network's. --model takes your own file.",
     "The CPU plug-in gets one core and the OpenCL driver (PoCL, on this machine) the other.",
 )
 
@@ -141,7 +141,8 @@ def show_floats(options: argparse.Namespace, model: Path, image: np.ndarray) -> 
     print_tasks(report)
     print("\nWhole calls")
     print_totals(totals)
-    print(f"\nThe planner: {report['plan']['reason']}")
+    print()
+    print_text(f"The planner: {report['plan']['reason']}")
     print(f"Largest difference from the reference: {difference:.1e} of the largest value")
     return {
         "forced": forced,
@@ -156,7 +157,7 @@ def write_record(record: dict, folder: Path) -> None:
     (folder / "demo.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     steps = picture.read_steps(folder / "trace.json")
     (folder / "split.svg").write_text(picture.draw(record, steps), encoding="utf-8")
-    print(f"\nTrace:   {folder / 'trace.json'} (open it in ui.perfetto.dev or chrome://tracing)")
+    print(f"\nTrace:   {folder / 'trace.json'} (for ui.perfetto.dev)")
     print(f"Record:  {folder / 'demo.json'}")
     print(f"Picture: {folder / 'split.svg'}")
 
@@ -167,7 +168,7 @@ def main() -> int:
     facts = machine()
     print(f"ResNet-50 on the photograph '{options.photograph}', on {machine_line(facts)}")
     for note in NOTES:
-        print(f"* {note}")
+        print_text(f"* {note}")
     model = options.model or resnet50.onnx_file()
     image = as_input(centre_crop(photograph(options.photograph)))
 

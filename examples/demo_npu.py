@@ -18,7 +18,7 @@ import numpy as np
 
 import tetrarch
 from examples import demo_fpga
-from examples.console import compile_for, megabytes, milliseconds, print_table, used_devices
+from examples.console import compile_for, megabytes, milliseconds, print_table, print_text, used_devices
 from examples.machine import figure, interleaved, median
 from rtl.flow import publish
 
@@ -307,7 +307,7 @@ def print_proof(report: dict, devices: list[str], rtl: dict) -> None:
     count = dict.fromkeys(devices, 0)
     for task in report["tasks"]:
         count[task_device(task)] += 1
-    rows = [("device", "tasks", "computed again by", "of it", "differ")]
+    rows = [("device", "tasks", "again by", "of it", "differ")]
     for device in devices:
         how, part = "the interpreter", "all, by the logits"
         if is_npu(device):
@@ -324,7 +324,7 @@ def print_error(logits: np.ndarray, floats: np.ndarray) -> dict:
     best = [set(np.argsort(-values.ravel())[:TOP].tolist()) for values in (logits, floats)]
     same = len(best[0] & best[1])
     first = "the same" if logits.argmax() == floats.argmax() else "another"
-    print(
+    print_text(
         f"Beside fp32: {same} of the {TOP} best classes are the same, {first} is first; relative error {relative:.1%}"
     )
     return {"relative": figure(relative, "1"), "top": same}
@@ -387,12 +387,11 @@ def compare(
     print_devices(report, devices)
     for device, tasks in declined.items():
         if tasks:
-            print(f"{device} declines {len(tasks)} tasks: {', '.join(tasks)}")
+            print_text(f"{device} declines {len(tasks)} tasks: {', '.join(tasks)}")
     print("\nWhole calls")
     totals = show_totals(programs, image)
     chosen = fastest.report()
-    print(f"The planner by itself uses {', '.join(used_devices(chosen))}:")
-    print(f"  {chosen['plan']['reason']}")
+    print_text(f"The planner by itself uses {', '.join(used_devices(chosen))}: {chosen['plan']['reason']}")
     rtl = check_in_rtl(question, compiled, placement, image)
     logits["stages, checked in RTL"] = np.array(rtl.pop("logits"))
     npu = print_npu(facts_of_npu(question), report) if npu_parts(report) else None
@@ -402,10 +401,8 @@ def compare(
     rounding = must_agree(cpu, reference)
     print("\nWhat was computed again")
     print_proof(report, devices, rtl)
-    print(
-        f"All {cpu.size} logits of these {len(logits)} placements have the same bits. The interpreter's differ by"
-    )
-    print(
+    print_text(
+        f"All {cpu.size} logits of these {len(logits)} placements have the same bits. The interpreter's differ by "
         f"{rounding:.1e} of the largest: the last step, which makes floats, rounds once here and twice there"
     )
     error = print_error(cpu, floats)
