@@ -1,6 +1,6 @@
 """Loops on scalars as hardware: ours beside the handshake path of CIRCT, which PyPI's `pycde` carries.
 
-    python -m bench.pycde_loops    writes docs/fpga-loops.md (minutes; needs `make setup-hw`, pip install pycde==0.12.1)
+    python -m bench.pycde_loops    writes docs/fpga-loops.md (minutes; needs what `scripts/setup.sh hw bench` installs)
 
 Both get the same loop, as cf and arith there and as scf and arith here, and then the same test bench, synthesis, and
 place and route. What counts is area × time: LUTs × cycles ÷ clock. Of CIRCT's two ways to place buffers (behind every
