@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
@@ -138,6 +139,15 @@ def test_the_timing_of_three_cells_is_what_a_hand_computes(library, gates):
     assert (path.depth, path.end) == (2, "y")
     # As ABC sees it the register is ready at time 0 without a slew, with which the inverter takes 1 ns.
     assert Timing(gates, library, ideal=True).longest().delay == pytest.approx(1.5e-9)
+
+
+def test_registers_are_no_load_in_the_view_of_abc(tmp_path, library):
+    netlist = copy.deepcopy(NETLIST)
+    netlist["modules"]["gates"]["cells"]["f"]["connections"]["D"] = [5]
+    path = tmp_path / "netlist.json"
+    path.write_text(json.dumps(netlist), encoding="utf-8")
+    loads = [Timing(Gates.read(path), library, ideal=ideal).nets[5].load for ideal in (False, True)]
+    assert loads == pytest.approx([0.030e-12, 0.020e-12])
 
 
 def test_a_heavy_net_is_timed_with_buffers(library, gates):

@@ -92,8 +92,8 @@ class _Net:
 
 
 class Timing:
-    """Of one netlist. With `ideal`, registers and inputs change at time 0 without a slew, outputs count as they arrive and
-    nothing has a setup time: what ABC's `stime` computes."""
+    """Of one netlist. With `ideal`, registers and inputs change at time 0 without a slew, outputs count as they arrive, and
+    registers and memories neither load a net nor have a setup time: what ABC's `stime` computes."""
 
     def __init__(
         self, gates: Gates, library: Library, macros: dict[str, Macro] | None = None, ideal: bool = False
@@ -143,6 +143,8 @@ class Timing:
 
     def _load(self) -> None:
         for instance in self.gates.cells:
+            if self.ideal and not self._combinational(instance):
+                continue
             for pin, net in self._pins(instance):
                 if pin.direction == "input":
                     self.nets[net].load += pin.capacitance
