@@ -18,8 +18,9 @@ struct KernelBuffer {
 };
 
 struct MeasureOptions {
-  double min_seconds = 0.01;  // repeats until this much has been measured …
-  int min_runs = 3;           // … and at least so often
+  double min_seconds = 0.01;    // repeats until this much has been measured …
+  int min_runs = 3;             // … and at least so often, …
+  double enough_seconds = 0.5;  // … unless the runs so far took this long: such kernels vary little
   int max_runs = 1000;
   uint64_t seed = 1;
 };

@@ -21,6 +21,9 @@ TEST(Measure, TimesAKernel) {
   EXPECT_GT(timing->seconds, 0);
   EXPECT_GE(timing->runs, 3);
   EXPECT_EQ(timing->source, abi::Source::Measured);
+  timing = timeKernel(*device, module, "add_one", buffers, {.enough_seconds = 1e-9});
+  ASSERT_TRUE(timing) << timing.error().toString();
+  EXPECT_EQ(timing->runs, 1) << "a launch that takes long is not repeated";
   EXPECT_EQ(timeKernel(*device, module, "none", buffers).error().code(), StatusCode::kNotFound);
 }
 

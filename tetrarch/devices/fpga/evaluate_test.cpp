@@ -26,8 +26,9 @@ struct Row {
 };
 
 I128 shifted(I128 x, I128 y, int width, bool left) {
-  for (I128 i = 0; i < y && i < width; ++i) x = left ? x * 2 : x >> 1;  // one place after the other
-  return x;
+  auto bits = static_cast<unsigned __int128>(x);  // what is shifted out at the top is lost
+  for (I128 i = 0; i < y && i < width; ++i) bits = left ? bits * 2 : bits / 2;  // one place after the other
+  return static_cast<I128>(bits);
 }
 
 const Row kRows[] = {

@@ -196,6 +196,23 @@ TEST_F(NpuFloat, Convolutions) {
        .dilation = 1,
        .padding = 1,
        .groups = 40},
+      // Groups of more channels than the array has rows, one after another, and of few, side by side.
+      {.size = 9,
+       .channels = 40,
+       .columns = 60,
+       .taps = 3,
+       .stride = 1,
+       .dilation = 1,
+       .padding = 1,
+       .groups = 2},
+      {.size = 10,
+       .channels = 40,
+       .columns = 60,
+       .taps = 3,
+       .stride = 2,
+       .dilation = 1,
+       .padding = 1,
+       .groups = 10},
   };
   for (const Conv& row : rows) {
     SCOPED_TRACE(row.channels);

@@ -63,7 +63,7 @@ Result<std::optional<ColumnSums>> readNest(const compile::TileNestPlan& plan, co
                   .input = memory.operand(source.index)};
   sums.input += in->offset * sums.element;
   if (nest.epilogue) {
-    TET_ASSIGN_OR_RETURN(SumsEpilogue read, readSumsEpilogue(plan, nest, config, memory));
+    TET_ASSIGN_OR_RETURN(SumsEpilogue read, readSumsEpilogue(plan, nest, -1, config, memory));
     sums.epilogue.kind = Epilogue::Kind::Program;
     sums.epilogue.program = std::move(read.program);
     sums.epilogue.operands = std::move(read.operands);

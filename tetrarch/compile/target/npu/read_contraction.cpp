@@ -267,8 +267,9 @@ Status Reader::readRequantize() {
 }
 
 Status Reader::readProgram() {
-  auto read = readSumsEpilogue(plan_, nest_, config_, memory_);
+  auto read = readSumsEpilogue(plan_, nest_, group_, config_, memory_);
   if (!read) return unfit(read.error().message());
+  if (group_ >= 0 && together_ == 1) c_.outer[group_outer_].parameters = groups_.features;
   Epilogue& e = c_.epilogue;
   e.kind = Epilogue::Kind::Program;
   e.program = std::move(read->program);

@@ -11,8 +11,8 @@ using compile::TileBuffer;
 
 class Reader {
  public:
-  Reader(const compile::TileNestPlan& plan, const compile::TileNest& nest, TaskMemory& memory)
-      : plan_(plan), nest_(nest), out_(nest.outputs.front()), memory_(memory) {
+  Reader(const compile::TileNestPlan& plan, const compile::TileNest& nest, int group_dim, TaskMemory& memory)
+      : plan_(plan), nest_(nest), out_(nest.outputs.front()), group_dim_(group_dim), memory_(memory) {
     made_.program.floats = true;
     made_.program.columns = nest.extents[nest.parallel - 1];
   }
@@ -64,10 +64,12 @@ class Reader {
                          is_column ? Extent::Column : Extent::Element);
   }
 
-  // Whether it varies along the columns alone.
+  // Whether it varies along the columns alone, those of one group behind those of another.
   bool isColumn(const TileAccess& access) const {
+    const unsigned column = nest_.parallel - 1;
     for (unsigned d = 0; d < nest_.parallel; ++d) {
-      const int64_t expected = d + 1 == nest_.parallel ? 1 : 0;
+      const bool is_group = static_cast<int>(d) == group_dim_;
+      const int64_t expected = d == column ? 1 : is_group ? nest_.extents[column] : 0;
       if (access.strides[d] != expected && nest_.extents[d] != 1) return false;
     }
     return true;
@@ -76,6 +78,7 @@ class Reader {
   const compile::TileNestPlan& plan_;
   const compile::TileNest& nest_;
   const TileAccess& out_;
+  int group_dim_;
   TaskMemory& memory_;
   SumsEpilogue made_;
 };
@@ -83,8 +86,8 @@ class Reader {
 }  // namespace
 
 Result<SumsEpilogue> readSumsEpilogue(const compile::TileNestPlan& plan, const compile::TileNest& nest,
-                                      const Config& config, TaskMemory& memory) {
-  return Reader(plan, nest, memory).read(config);
+                                      int group_dim, const Config& config, TaskMemory& memory) {
+  return Reader(plan, nest, group_dim, memory).read(config);
 }
 
 }  // namespace tetrarch::npu

@@ -15,8 +15,9 @@ struct SumsEpilogue {
   int64_t constants = 0;
 };
 
-// Of a nest with an epilogue, whose columns are its last parallel loop. Unimplemented with the reason.
+// Of a nest with an epilogue, whose columns are its last parallel loop; `group_dim` is the loop over groups
+// of a convolution, each of which has columns of its own, or -1. Unimplemented with the reason.
 Result<SumsEpilogue> readSumsEpilogue(const compile::TileNestPlan& plan, const compile::TileNest& nest,
-                                      const Config& config, TaskMemory& memory);
+                                      int group_dim, const Config& config, TaskMemory& memory);
 
 }  // namespace tetrarch::npu
