@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from rtl.flow import programs, publish, saif
+from rtl.flow import ecp5, programs, publish, saif
 from rtl.flow.activity import SimulationError, read_saif
 from rtl.flow.cell_models import model, models, verilog_expression
 from rtl.flow.compare_scalesim import layers
@@ -334,6 +334,23 @@ def test_published_files_are_those_of_the_figures():
     figures = json.loads(publish.FIGURES.read_text(encoding="utf-8"))
     assert json.loads(publish.PLUGIN.read_text(encoding="utf-8")) == publish.plugin_figures(figures)
     assert publish.PAGE.read_text(encoding="utf-8") == page(figures, publish.DRAM_BYTE)
+
+
+def test_fpga_figures_are_those_of_their_command(tmp_path):
+    found = json.loads(ecp5.FIGURES.read_text(encoding="utf-8"))[ecp5.NODE]
+    assert found["parameters"] == ecp5.PARAMETERS
+    clocks = found.get("clocks", {})
+    assert found["command"].endswith(f" --seeds {len(clocks)}")
+    assert not clocks or found["clock"] == {"value": min(clocks.values()), "unit": "Hz", "source": "modelled"}
+
+    cells = {str(n): {"type": kind} for n, kind in enumerate(("LUT4", "LUT4", "CCU2C", "DCCA"))}
+    netlist, bitstream = tmp_path / "netlist.json", tmp_path / "npu.bit"
+    netlist.write_text(json.dumps({"modules": {ecp5.TOP: {"cells": cells}}}), encoding="utf-8")
+    bitstream.write_bytes(bytes(5))
+    made = ecp5.entry(netlist, {1: 30e6, 2: 20e6}, bitstream)
+    assert (made["used"]["luts"], made["used"]["carries"], made["used"]["block_rams"]) == (2, 1, 0)
+    assert (made["clock"]["value"], made["bitstream_bytes"]) == (20e6, 5)
+    assert "clock" not in ecp5.entry(netlist, {}, bitstream)
 
 
 def test_energies_of_other_sides_are_scaled():

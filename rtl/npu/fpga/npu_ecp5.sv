@@ -49,13 +49,29 @@ module npu_ecp5
   in_t  in_q;
   out_t out, out_q;
 
+  // A third of all flip-flops has the reset: it goes to them by a clock network, and leaves the wires to data.
+  logic rst_n;
+`ifdef SYNTHESIS
+  logic reset;
+
+  DCCA u_reset (
+    .CLKI(!rst_ni),
+    .CE  (),
+    .CLKO(reset)
+  );
+
+  assign rst_n = !reset;
+`else
+  assign rst_n = rst_ni;
+`endif
+
   npu #(
     .S      (S),
     .SpRows (SpRows),
     .AccRows(AccRows)
   ) u_npu (
     .clk_i,
-    .rst_ni,
+    .rst_ni        (rst_n),
     .run_i         (in_q.run),
     .program_i     (in_q.first),
     .length_i      (in_q.length),
@@ -80,8 +96,8 @@ module npu_ecp5
     .write_strobe_o(out.write_strobe)
   );
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
+  always_ff @(posedge clk_i or negedge rst_n) begin
+    if (!rst_n) begin
       in_q  <= '0;
       out_q <= '0;
     end else if (shift_i) begin
