@@ -244,4 +244,29 @@ int readyCycle(const std::vector<Node>& nodes, size_t node) {
   return static_cast<int>(nodes[node].cycle) + costOf(nodes, node).latency;
 }
 
+std::vector<const Output*> storesTo(const Nest& nest, size_t load) {
+  std::vector<const Output*> stores;
+  for (const Output& output : nest.outputs) {
+    if (output.is_store && output.object == nest.nodes[load].object) stores.push_back(&output);
+  }
+  return stores;
+}
+
+bool isInMemory(const Nest& nest, size_t load, uint32_t interval) {
+  return uint64_t{interval} + nest.nodes[load].cycle > nest.depth;
+}
+
+bool isOnItsWay(const Nest& nest, size_t load, uint32_t interval) {
+  const Node& node = nest.nodes[load];
+  // Where the iteration before is when the Load takes its address, and when it has its word.
+  const int64_t at_address = int64_t{node.cycle} + interval,
+                at_word = at_address + costOf(nest.nodes, load).latency;
+  const auto isReady = [&](uint32_t value, int64_t by) { return readyCycle(nest.nodes, value) <= by; };
+  return std::ranges::all_of(storesTo(nest, load), [&](const Output* store) {
+    return isReady(store->address, at_address) &&
+           (store->enable < 0 || isReady(static_cast<uint32_t>(store->enable), at_address)) &&
+           isReady(store->values[node.imm], at_word);
+  });
+}
+
 }  // namespace tetrarch::fpga

@@ -24,4 +24,11 @@ OperatorCost costOf(const std::vector<Node>& nodes, size_t node);
 // In which cycle a node's value is there: its own cycle and the latency.
 int readyCycle(const std::vector<Node>& nodes, size_t node);
 
+// The nest's own stores to what a Load of it reads.
+std::vector<const Output*> storesTo(const Nest& nest, size_t load);
+// Whether a Load sees what earlier iterations of its nest store: in memory, since the interval is so long, or
+// on the way there, which it takes when it has its word.
+bool isInMemory(const Nest& nest, size_t load, uint32_t interval);
+bool isOnItsWay(const Nest& nest, size_t load, uint32_t interval);
+
 }  // namespace tetrarch::fpga

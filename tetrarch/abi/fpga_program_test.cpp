@@ -280,7 +280,11 @@ TEST(FpgaProgram, SaysWhatIsWrong) {
 TEST(FpgaProgram, ANestMayLoadWhatItsLastIterationStored) {
   Program program = sample();
   Nest& load = loadOf(program.kernels[0]);
-  add(load, {.op = Op::Load, .type = {8}, .operands = {0}, .object = 0});
+  const uint32_t word = add(load, {.op = Op::Load, .type = {8}, .operands = {0}, .object = 0});
+  uint32_t& stored = load.outputs[0].values[0];
+  stored = add(load, {.op = Op::Add, .type = {8}, .operands = {word, stored}});
+  EXPECT_TRUE(verify(program).ok()) << verify(program).message();  // it overtakes the word on its way
+  stored = add(load, {.op = Op::Add, .type = {8}, .operands = {word, stored}});
   const uint32_t depth = load.depth;
   EXPECT_EQ(verify(program).message(),
             fmt::format(

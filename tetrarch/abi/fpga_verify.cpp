@@ -457,7 +457,7 @@ Status KernelVerifier::checkLoads(size_t stage, const Nest& nest) const {
   for (size_t i = 0; i < nest.nodes.size(); ++i) {
     const Node& node = nest.nodes[i];
     if (node.op != Operator::Load || !memories_[node.object].stores.contains(stage)) continue;
-    if (nest.interval + node.cycle <= nest.depth) {
+    if (!isInMemory(nest, i, nest.interval) && !isOnItsWay(nest, i, nest.interval)) {
       return invalidArgument("node {} ({}) loads in cycle {} what the iteration before stores in cycle {}", i,
                              operatorInfo(node.op).name, nest.interval + node.cycle, nest.depth);
     }

@@ -236,11 +236,25 @@ class NestBuilder {
     return result;
   }
 
-  // Loads see what the iteration before stored.
-  void slowDownFor(uint32_t memory) {
-    for (const Node& node : nest.nodes) {
-      if (node.op != Operator::Load || node.object != memory) continue;
-      nest.interval = std::max(nest.interval, nest.depth + 1 - std::min(nest.depth, node.cycle));
+  // A word that one operator changes, and goes back to its place.
+  void change(uint32_t memory) {
+    const Memory& m = kernel_.memories[memory];
+    const uint32_t word = load(memory);
+    Output output{.is_store = true, .object = memory, .address = nest.nodes[word].operands[0]};
+    const Operator op =
+        m.type.isFloat() ? Operator::FMax : r.pick(std::vector{Operator::Add, Operator::Xor, Operator::MaxS});
+    for (uint32_t lane = 0; lane < m.lanes; ++lane)
+      output.values.push_back(add({.op = op, .type = m.type, .operands = {word, value(m.type)}}));
+    nest.outputs.push_back(std::move(output));
+  }
+
+  // Loads see what the iteration before stored: in memory, or also on the way there.
+  void slowDownFor(uint32_t memory, bool overtakes) {
+    for (size_t i = 0; i < nest.nodes.size(); ++i) {
+      if (nest.nodes[i].op != Operator::Load || nest.nodes[i].object != memory) continue;
+      if (storesTo(nest, i).empty()) continue;
+      while (!isInMemory(nest, i, nest.interval) && !(overtakes && isOnItsWay(nest, i, nest.interval)))
+        ++nest.interval;
     }
   }
 
@@ -406,9 +420,8 @@ class KernelBuilder {
     for (int64_t i = r.range(0, 3); i > 0; --i) b.operation();
     addOutputs(b, stores_);
     b.nest.depth += static_cast<uint32_t>(r.chance(70) ? 0 : r.range(1, 4));
-    for (const uint32_t memory : used_) {
-      if (std::ranges::find(stores_, memory) != stores_.end()) b.slowDownFor(memory);
-    }
+    const bool overtakes = r.chance(70);
+    for (const uint32_t memory : used_) b.slowDownFor(memory, overtakes);
     stores_.clear();
     b.nest.shares = b.nest.interval > 1 && r.chance(60);
     addStage("nest", b.nest, after);
@@ -426,6 +439,7 @@ class KernelBuilder {
   void loadAndStore(NestBuilder& b, std::vector<uint32_t>& after) {
     const uint32_t memory = r.pick(rams_);
     use(memory, after);
+    if (r.chance(30)) return b.change(memory);
     b.load(memory);
     if (r.chance(40)) stores_.push_back(memory);
   }

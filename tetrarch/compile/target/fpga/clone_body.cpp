@@ -29,7 +29,8 @@ Value cast(mlir::OpBuilder& b, mlir::Location loc, Value value, mlir::Type type,
   return arith::ExtUIOp::create(b, loc, type, value);
 }
 
-// Row-major, over the tensor's shape.
+}  // namespace
+
 Value placeOf(mlir::OpBuilder& b, mlir::Location loc, llvm::ArrayRef<int64_t> shape,
               mlir::ValueRange indices) {
   mlir::Type type = b.getI64Type();
@@ -40,8 +41,6 @@ Value placeOf(mlir::OpBuilder& b, mlir::Location loc, llvm::ArrayRef<int64_t> sh
   }
   return place;
 }
-
-}  // namespace
 
 mlir::Type scalarType(mlir::Type type) {
   return type.isIndex() ? mlir::IntegerType::get(type.getContext(), 64) : type;

@@ -11,6 +11,10 @@ namespace tetrarch::fpga {
 // The integer that an index is on the chip.
 mlir::Type scalarType(mlir::Type type);
 
+// A tensor's element at these indices: row-major.
+mlir::Value placeOf(mlir::OpBuilder& b, mlir::Location loc, llvm::ArrayRef<int64_t> shape,
+                    mlir::ValueRange indices);
+
 // What a body needs from around it.
 struct BodyValues {
   llvm::SmallVector<mlir::Value> arguments;             // of the block; null where it is not used

@@ -199,10 +199,12 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part, int64_t s
     if (share > 1) break;
     if (auto turns = makeNestKernel(task, budget, {.slides = slides}, /*turns=*/true)) return turns;
   }
-  TET_ASSIGN_OR_RETURN(Module module, readMachineKernel(task, budget));
-  auto kernel = finish(std::move(module), budget);
-  // The reason of the better way, where neither is one.
-  return kernel ? std::move(kernel) : best;
+  for (const auto read : {readUpdateKernel, readMachineKernel}) {
+    auto module = read(task, budget);
+    if (!module) continue;
+    if (auto kernel = finish(std::move(*module), budget)) return kernel;
+  }
+  return best;  // the reason of the better way, where none is one
 }
 
 }  // namespace tetrarch::fpga

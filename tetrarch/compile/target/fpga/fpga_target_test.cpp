@@ -98,6 +98,43 @@ std::string edgesText(int height, int width, int low) {
                      height, width, -low - 2, -low + 1);
 }
 
+// Rows of a table, each begun as an operand says, of which values that follow one another choose some.
+struct UpdateText {
+  int count, bins;
+  const char *type, *combine;
+};
+std::string updateText(const UpdateText& of) {
+  return fmt::format(R"(
+    func.func @updates(%at: tensor<{0}xi8>, %x: tensor<{0}x2x{2}>, %y: tensor<{1}x2x{2}>) -> tensor<{1}x2x{2}> {{
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c2 = arith.constant 2 : index
+      %count = arith.constant {0} : index
+      %bins = arith.constant {1} : index
+      %seven = arith.constant 7 : i8
+      %r = scf.for %i = %c0 to %count step %c1 iter_args(%s = %y) -> tensor<{1}x2x{2}> {{
+        %t = scf.for %j = %c0 to %c2 step %c1 iter_args(%u = %s) -> tensor<{1}x2x{2}> {{
+          %v = tensor.extract %at[%i] : tensor<{0}xi8>
+          %low = arith.andi %v, %seven : i8
+          %wide = arith.extui %low : i8 to i64
+          %place = arith.index_cast %wide : i64 to index
+          %is_in = arith.cmpi ult, %place, %bins : index
+          %row = arith.select %is_in, %place, %c0 : index
+          %old = tensor.extract %u[%row, %j] : tensor<{1}x2x{2}>
+          %more = tensor.extract %x[%i, %j] : tensor<{0}x2x{2}>
+          %new = arith.{3} %old, %more : {2}
+          %kept = arith.select %is_in, %new, %old : {2}
+          %w = tensor.insert %kept into %u[%row, %j] : tensor<{1}x2x{2}>
+          scf.yield %w : tensor<{1}x2x{2}>
+        }}
+        scf.yield %t : tensor<{1}x2x{2}>
+      }}
+      return %r : tensor<{1}x2x{2}>
+    }}
+)",
+                     of.count, of.bins, of.type, of.combine);
+}
+
 class FpgaTarget : public testing::Test {
  protected:
   FpgaTarget() {
@@ -223,6 +260,23 @@ TEST_F(FpgaTarget, LinesAndNotTheWholeOperandAreKept) {
   const auto& nest = std::get<fpga::Nest>(kernel->stages[0].work);
   EXPECT_EQ(nest.interval, 1U);
   EXPECT_LE(kernel->ports.size(), 3U);
+}
+
+TEST_F(FpgaTarget, ElementsThatALoopUpdates) {
+  // Places beyond the table are no places.
+  expectSame(updateText({.count = 300, .bins = 7, .type = "i32", .combine = "addi"}));
+  // What is not there in the cycle after: an iteration waits until its word is in memory.
+  expectSame(updateText({.count = 40, .bins = 5, .type = "f32", .combine = "addf"}));
+}
+
+// However often one place comes again.
+TEST_F(FpgaTarget, AnUpdateACycle) {
+  const Task task = parse(updateText({.count = 300, .bins = 7, .type = "i32", .combine = "addi"}));
+  const auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
+  ASSERT_TRUE(kernel) << kernel.error().toString();
+  ASSERT_EQ(kernel->stages.size(), 3U);
+  EXPECT_EQ(std::get<fpga::Nest>(kernel->stages[1].work).interval, 1U);
+  EXPECT_EQ(kernel->estimate.block_rams, 2);
 }
 
 TEST_F(FpgaTarget, LoopsThatTheDataEnds) { expectSame(kLoop); }

@@ -31,6 +31,10 @@ bool isRegister(Operator op) {
   return op == Operator::Const || op == Operator::Affine || op == Operator::Delay;
 }
 
+bool loadsItsStores(const Nest& nest, size_t i) {
+  return nest.nodes[i].op == Operator::Load && !storesTo(nest, i).empty();
+}
+
 // When a value is there, and after how many LUTs in that cycle.
 struct Arrival {
   int cycle = 0, level = 0;
@@ -148,13 +152,15 @@ Reservations::Reservations(const Nest& nest, const std::vector<bool>& recurrence
 
 class NestScheduler {
  public:
-  explicit NestScheduler(Nest& nest)
+  // Loads of what the nest stores begin not before `loads`.
+  explicit NestScheduler(Nest& nest, int loads = 0)
       : nest_(nest),
+        loads_(loads),
         arrivals_(nest),
         in_recurrence_(recurrencesOf(nest)),
         reservations_(nest, in_recurrence_) {}
 
-  // As early as can be. Returns the interval that recurrences need.
+  // As early as can be. Returns the interval that recurrences need, through cells or memories.
   uint32_t run();
   // Later where that saves bits that wait.
   void settle();
@@ -177,17 +183,18 @@ class NestScheduler {
   void moveEarlier(size_t i);
 
   Nest& nest_;
+  const int loads_;
   Arrivals arrivals_;
   const std::vector<bool> in_recurrence_;
   Reservations reservations_;
   std::vector<std::multiset<int>> takes_;
   std::vector<std::vector<uint32_t>> users_, roots_;  // roots: operands, what wires rename in their place
-  std::vector<bool> is_held_;                         // by an accumulator, which takes it where it is
+  std::vector<bool> is_held_;  // by an accumulator or a load, which takes it where it is
 };
 
 template <typename Counts>
 void NestScheduler::place(size_t i, int least, const Counts& counts) {
-  int start = least;
+  int start = loadsItsStores(nest_, i) ? std::max(least, loads_) : least;
   for (uint32_t operand : node(i).operands) {
     if (counts(operand)) start = std::max(start, arrivals_[operand].cycle);
   }
@@ -248,7 +255,13 @@ uint32_t NestScheduler::run() {
     way = std::max(way, arrivals_[nest_.accumulators[acc.imm].update].cycle - static_cast<int>(acc.cycle));
   }
   nest_.depth = static_cast<uint32_t>(depth);
-  return distance == 0 ? 1 : static_cast<uint32_t>(std::max<int64_t>(1, (way + distance - 1) / distance));
+  auto interval =
+      distance == 0 ? 1 : static_cast<uint32_t>(std::max<int64_t>(1, (way + distance - 1) / distance));
+  for (size_t i = 0; i < count; ++i) {
+    if (!loadsItsStores(nest_, i)) continue;
+    while (!isInMemory(nest_, i, interval) && !isOnItsWay(nest_, i, interval)) ++interval;
+  }
+  return interval;
 }
 
 // --- what waits
@@ -365,6 +378,14 @@ void NestScheduler::settle() {
   users_.resize(count), roots_.resize(count);
   is_held_.assign(count, false);
   for (const auto& [init, update] : nest_.accumulators) is_held_[init] = is_held_[update] = true;
+  for (size_t i = 0; i < count; ++i) {
+    if (!loadsItsStores(nest_, i)) continue;
+    for (const Output* store : storesTo(nest_, i)) {
+      is_held_[store->address] = true;
+      if (store->enable >= 0) is_held_[static_cast<size_t>(store->enable)] = true;
+      for (uint32_t value : store->values) is_held_[value] = true;
+    }
+  }
   for (uint32_t i = 0; i < count; ++i) {
     for (uint32_t operand : node(i).operands) {
       users_[operand].push_back(i);
@@ -391,16 +412,31 @@ void NestScheduler::settle() {
   if (waiting() > bits) nest_.nodes = before;
 }
 
+// Where loads of what the nest stores begin, so that the interval is short: what else goes into the stores
+// should be there by then.
+int beginOfLoads(Nest& nest) {
+  uint32_t shortest = NestScheduler(nest).run();
+  int best = 0;
+  for (int begin = 1, last = static_cast<int>(nest.depth); begin <= last && shortest > 1; ++begin) {
+    if (const uint32_t interval = NestScheduler(nest, begin).run(); interval < shortest)
+      shortest = interval, best = begin;
+  }
+  return best;
+}
+
 }  // namespace
 
 void scheduleNest(Nest& nest, uint32_t interval) {
   nest.shares = false;
-  nest.interval = NestScheduler(nest).run();
-  if (interval > 1) {
+  bool loads_its_stores = false;
+  for (size_t i = 0; i < nest.nodes.size(); ++i) loads_its_stores |= loadsItsStores(nest, i);
+  const int loads = loads_its_stores ? beginOfLoads(nest) : 0;
+  nest.interval = NestScheduler(nest, loads).run();
+  if (interval > 1 && !loads_its_stores) {
     nest.shares = true;
     nest.interval = std::max(nest.interval, interval);
   }
-  NestScheduler scheduler(nest);
+  NestScheduler scheduler(nest, loads);
   scheduler.run();
   scheduler.settle();
 }

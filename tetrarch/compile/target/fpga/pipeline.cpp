@@ -34,6 +34,18 @@ bool isWire(const std::vector<Node>& nodes, size_t node) {
          areApart(nodes, it.operands[1], it.operands[0]);
 }
 
+std::vector<Overtaking> overtakingsOf(const Nest& nest) {
+  std::vector<Overtaking> overtakings;
+  for (uint32_t i = 0; i < nest.nodes.size(); ++i) {
+    const Node& load = nest.nodes[i];
+    if (load.op != Operator::Load || isInMemory(nest, i, nest.interval)) continue;
+    for (uint32_t stage = load.cycle + nest.interval; stage <= nest.depth; ++stage) {
+      for (const Output* store : storesTo(nest, i)) overtakings.push_back({i, stage, store});
+    }
+  }
+  return overtakings;
+}
+
 std::vector<std::multiset<int>> takesOf(const Nest& nest) {
   std::vector<std::multiset<int>> takes(nest.nodes.size());
   const std::function<void(uint32_t, int)> take = [&](uint32_t node, int cycle) {
@@ -50,6 +62,12 @@ std::vector<std::multiset<int>> takesOf(const Nest& nest) {
     if (node.op == Operator::Acc) take(nest.accumulators[node.imm].init, cycle);
     if (isWire(nest.nodes, i)) continue;
     for (uint32_t operand : node.operands) take(operand, cycle);
+  }
+  for (const Overtaking& it : overtakingsOf(nest)) {
+    const auto when = static_cast<int>(it.stage), got = when + costOf(nest.nodes, it.load).latency;
+    take(it.store->address, when);
+    if (it.store->enable >= 0) take(static_cast<uint32_t>(it.store->enable), when);
+    take(it.store->values[nest.nodes[it.load].imm], got);
   }
   for (const Accumulator& accumulator : nest.accumulators)
     take(accumulator.update, readyCycle(nest.nodes, accumulator.update));

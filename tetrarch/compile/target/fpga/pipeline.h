@@ -19,6 +19,15 @@ bool isWire(const std::vector<Node>& nodes, size_t node);
 // The same for an operator whose operands are not known.
 bool isWire(Operator op);
 
+// Where a Load takes its address, a store of an earlier iteration is on its way to the same memory.
+struct Overtaking {
+  uint32_t load = 0;    // the node
+  uint32_t stage = 0;   // where that iteration is
+  const Output* store;  // the nest's
+};
+// Of each load those that began last come first.
+std::vector<Overtaking> overtakingsOf(const Nest& nest);
+
 // Of each node but wires the cycles in which it is taken, which include what takes it through wires.
 std::vector<std::multiset<int>> takesOf(const Nest& nest);
 

@@ -27,6 +27,10 @@ struct Fold {
 Result<mlir::OwningOpRef<mlir::ModuleOp>> readNestKernel(const compile::Task& task, const Part& part,
                                                          const Fold& fold);
 
+// The same for a loop that changes elements of one tensor, which fits on the chip, one after the other:
+// scatters, histograms.
+Result<mlir::OwningOpRef<mlir::ModuleOp>> readUpdateKernel(const compile::Task& task, const Part& part);
+
 // The same for any task whose tensors fit on the chip: a state machine over memories.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> readMachineKernel(const compile::Task& task, const Part& part);
 

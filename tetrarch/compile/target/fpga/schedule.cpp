@@ -113,6 +113,12 @@ Resources usesOf(const Nest& nest) {
     }
     uses.flip_flops += width;
   }
+  for (const Overtaking& it : overtakingsOf(nest)) {
+    // Addresses are compared, what they find goes along, and a value may take the word's place.
+    const int64_t address = std::max(nest.nodes[it.store->address].type.width,
+                                     nest.nodes[nest.nodes[it.load].operands[0]].type.width);
+    add(uses, {.luts = (address + 1) / 2 + 1 + nest.nodes[it.load].type.width, .flip_flops = 2});
+  }
   for (const Nest::Loop& loop : nest.loops) {
     const int64_t bits = std::bit_width(static_cast<uint64_t>(loop.extent));
     add(uses, {.luts = 2 * bits, .flip_flops = bits});

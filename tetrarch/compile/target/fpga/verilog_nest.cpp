@@ -48,6 +48,7 @@ class NestPrinter {
   Signal& flag(const std::string& name, const std::string& value);
   std::string inside(const Box& box) const;
   std::string when(Output::When when) const;
+  std::string givesAt(const Output& output, int64_t cycle);
 
   void collect();
   void printCounters();
@@ -59,6 +60,7 @@ class NestPrinter {
   void printOperator(const std::vector<uint32_t>& users);
   std::string operandOf(const std::vector<uint32_t>& users, size_t operand);
   void printLoads();
+  std::string overtaken(size_t load, std::string word);
   void printAccumulators();
   void printAccumulator(size_t index);
   void printOutputs();
@@ -74,6 +76,7 @@ class NestPrinter {
   std::map<std::string, Signal> flags_;
   std::map<std::pair<uint32_t, int64_t>, std::string> wires_;  // of a node in a stage
   std::vector<std::string> unused_;
+  int overtakes_ = 0;
 };
 
 std::string NestPrinter::at(Signal& signal, int64_t cycle) {
@@ -370,10 +373,46 @@ void NestPrinter::printLoads() {
     }
     const int64_t width = it.type.width, low = static_cast<int64_t>(it.imm) * width;
     const bool whole = widthOf(kernel_.memories[it.object]) == width;
-    line("assign n{} = {};", n,
-         whole ? fmt::format("r{}_data_i", port)
-               : fmt::format("r{}_data_i[{}:{}]", port, low + width - 1, low));
+    std::string word = whole ? fmt::format("r{}_data_i", port)
+                             : fmt::format("r{}_data_i[{}:{}]", port, low + width - 1, low);
+    line("assign n{} = {};", n, overtaken(n, std::move(word)));
   }
+}
+
+// A word, or what an earlier iteration had not yet stored when it was read: the last of these that meets it.
+std::string NestPrinter::overtaken(size_t load, std::string word) {
+  const Node& it = nest_.nodes[load];
+  const uint32_t address = it.operands[0];
+  const int took = costOf(nest_.nodes, load).latency;
+  const uint64_t depth = kernel_.memories[it.object].depth;
+  std::string text;
+  for (const Overtaking& other : overtakingsOf(nest_)) {
+    if (other.load != load) continue;
+    const Output& store = *other.store;
+    const int64_t bits = std::max(nest_.nodes[address].type.width, nest_.nodes[store.address].type.width);
+    std::string meets = fmt::format("valid_q[{0}] && {1}'({2}) == {1}'({3})", other.stage, bits,
+                                    node(store.address, other.stage), node(address, it.cycle));
+    if (const std::string gives = givesAt(store, other.stage); !gives.empty()) meets += " && " + gives;
+    if (store.enable >= 0) meets += " && " + node(static_cast<uint32_t>(store.enable), other.stage);
+    if (bits >= 64 || depth >> bits == 0)  // beyond the last word nothing is stored
+      meets += fmt::format(" && 64'({}) < 64'd{}", node(address, it.cycle), depth);
+    const std::string name = fmt::format("n{}_meets{}", load, overtakes_++);
+    line("logic {0}_d, {0};", name);
+    line("assign {}_d = {};", name, meets);
+    line("fpga_pipe #(.Width(1), .Stages({0})) u_{1} (.clk_i, .en_i(en), .d_i({1}_d), .q_o({1}));", took,
+         name);
+    text += fmt::format("{} ? {} : ", name, node(store.values[it.imm], other.stage + took));
+  }
+  return text + word;
+}
+
+// Whether an iteration in this stage is one that has the output; "" when each is.
+std::string NestPrinter::givesAt(const Output& output, int64_t cycle) {
+  std::string gives = when(output.when);
+  if (const std::string box = inside(output.box); box != "1'b1")
+    gives = gives == "1'b1" ? box : gives + " && " + box;
+  if (gives == "1'b1") return "";
+  return at(flag(fmt::format("o{}", &output - nest_.outputs.data()), gives), cycle);
 }
 
 void NestPrinter::printAccumulator(size_t index) {
@@ -439,11 +478,8 @@ void NestPrinter::printOutputs() {
   std::string blocked;
   for (size_t o = 0; o < nest_.outputs.size(); ++o) {
     const Output& output = nest_.outputs[o];
-    std::string gives = when(output.when);
-    if (const std::string box = inside(output.box); box != "1'b1")
-      gives = gives == "1'b1" ? box : gives + " && " + box;
     std::string now = fmt::format("valid_q[{}]", nest_.depth);
-    if (gives != "1'b1") now += " && " + at(flag(fmt::format("o{}", o), gives), nest_.depth);
+    if (const std::string gives = givesAt(output, nest_.depth); !gives.empty()) now += " && " + gives;
     outputs[{output.is_store, output.object}].emplace_back(now, &output);
     if (!output.is_store)
       blocked += fmt::format("{}({} && !s{}_ready_i)", blocked.empty() ? "" : " || ", now, output.object);
