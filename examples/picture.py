@@ -48,6 +48,17 @@ def read_steps(trace: Path) -> list[Step]:
     ]
 
 
+def report_steps(report: dict) -> list[Step]:
+    """The tasks of a report one after the other, each as long as the report says."""
+    steps, now = [], 0.0
+    for task in report["tasks"]:
+        for part in task["parts"]:
+            end = now + part["time"]["value"] * 1e3
+            steps.append(Step(part["device"], task["name"], now, end))
+        now += task["time"]["value"] * 1e3
+    return steps
+
+
 class Drawing:
     """SVG elements in the order of drawing."""
 
@@ -128,19 +139,28 @@ def draw_totals(drawing: Drawing, totals: list[dict], y: float) -> float:
     return y + len(totals) * 26 + 12
 
 
+def draw_heading(drawing: Drawing, title: str, note: str, y: float) -> float:
+    """Returns where the drawing goes on."""
+    drawing.text(20, y, title, size=14, weight="bold")
+    drawing.text(20, y + 17, note, size=12, colour=QUIET)
+    return y + 34
+
+
 def draw(record: dict, steps: list[Step]) -> str:
     """The whole picture as SVG text."""
     drawing = Drawing()
-    drawing.text(
-        20, 30, f"{record['model']} on one photograph, split over two processors", size=17, weight="bold"
-    )
+    title = f"{record['model']} on one photograph, split over CPU, GPU, NPU and FPGA"
+    drawing.text(20, 30, title, size=17, weight="bold")
     note = "Each box is one step of one run; both processors are real."
     if record["forced"]:
         note += " The split is forced: alone, the planner keeps to one device."
-    drawing.text(20, 50, note, size=12, colour=QUIET)
-    y = draw_timeline(drawing, steps, 72)
-    drawing.text(20, y + 12, "One call, median", size=14, weight="bold")
-    y = draw_totals(drawing, record["totals"], y + 28)
+    y = draw_heading(drawing, "In 32-bit floats over CPU and GPU", note, 58)
+    y = draw_timeline(drawing, steps, y)
+    note = "Each box is one task. NPU and FPGA are simulated, their times modelled, and the split is forced."
+    y = draw_heading(drawing, "In 8-bit integers over CPU, GPU, NPU and FPGA", note, y + 12)
+    y = draw_timeline(drawing, report_steps(record["integers"]["report"]), y)
+    y = draw_heading(drawing, "One call in 32-bit floats", "Medians.", y + 12)
+    y = draw_totals(drawing, record["totals"], y - 8)
     drawing.text(20, y + 12, f"Measured by `{record['command']}` on {machine_line(record['machine'])}.", size=11,
                  colour=QUIET)  # fmt: skip
     return drawing.svg(y + 28)

@@ -98,7 +98,8 @@ def test_the_picture_has_a_box_for_every_step(demo):
     _, folder = demo
     boxes = ElementTree.parse(folder / "split.svg").iter(f"{SVG}rect")
     drawn = [box.find(f"{SVG}title").text for box in boxes if box.find(f"{SVG}title") is not None]
-    steps = picture.read_steps(folder / "trace.json")
+    report = json.loads((folder / "demo.json").read_text())["integers"]["report"]
+    steps = picture.read_steps(folder / "trace.json") + picture.report_steps(report)
     assert sorted(text.split(": ")[0] for text in drawn) == sorted(step.name for step in steps)
 
 

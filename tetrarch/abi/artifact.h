@@ -20,6 +20,7 @@
  *  1.0  First version: manifest, weights, code, binary.
  *  1.1  Section "tasks".
  *  1.2  Plans may name code of their own (PlanCode of manifest.h); without it the tasks' code runs.
+ *  1.3  Such code may have other kernels of tasks than that code has (PlanCode::kernels).
  */
 #ifndef TETRARCH_ABI_ARTIFACT_H_
 #define TETRARCH_ABI_ARTIFACT_H_
@@ -33,7 +34,7 @@ extern "C" {
 /* The high bit, the line ends and the end-of-file character catch transfers that change text. */
 #define TET_ARTIFACT_MAGIC "\x89TET\r\n\x1a\n"
 #define TET_ARTIFACT_MAJOR 1
-#define TET_ARTIFACT_MINOR 2
+#define TET_ARTIFACT_MINOR 3
 #define TET_ARTIFACT_PAGE 4096u
 #define TET_ARTIFACT_MAX_SECTIONS 4096u
 

@@ -258,6 +258,11 @@ class Validator {
     if (c.code < 0 || static_cast<size_t>(c.code) >= m_.code.size())
       return invalidArgument("{} is not code of the tasks", c.code);
     TET_RETURN_IF_ERROR(sectionOfType(c.section, TET_SECTION_CODE));
+    if (!c.kernels.empty() && c.kernels.size() != m_.tasks.size())
+      return invalidArgument("{} kernels for {} tasks; one each or none", c.kernels.size(), m_.tasks.size());
+    for (size_t i = 0; i < c.kernels.size(); ++i) {
+      if (Status s = kernel(c.kernels[i]); !s.ok()) return s.withContext(fmt::format("kernels[{}]", i));
+    }
     size_t next = 0;  // the first task that a segment may have
     for (size_t i = 0; i < c.segments.size(); ++i) {
       const SegmentEntry& segment = c.segments[i];
@@ -291,6 +296,10 @@ class Validator {
 };
 
 }  // namespace
+
+const KernelEntry& kernelOf(const Manifest& manifest, int code, const PlanCode* own, int task) {
+  return own && !own->kernels.empty() ? own->kernels[task] : manifest.code[code].kernels[task];
+}
 
 int rootTensor(const Manifest& manifest, int tensor) {
   int target = manifest.tensors[tensor].alias_of;

@@ -134,13 +134,14 @@ struct SegmentEntry {
   bool operator==(const SegmentEntry&) const = default;
 };
 
-// What a plan's device loads instead of the code of all tasks: its segments, and of that code the kernels of
-// those tasks that the plan puts there and no segment holds.
+// What a plan's device loads instead of the code of all tasks: its segments, and kernels of those tasks that
+// the plan puts there and no segment holds.
 struct PlanCode {
   int device = 0;                      // index in PlanEntry.devices
   int code = 0;                        // index in Manifest.code: that code
   int section = 0;                     // index in the artifact's section table, type TET_SECTION_CODE
   std::vector<SegmentEntry> segments;  // by first task
+  std::vector<KernelEntry> kernels;    // one a task, empty ones elsewhere; or none at all: as that code has
   // The code itself, in place of a section, where it was made after the artifact: no file has this.
   std::shared_ptr<const std::vector<std::byte>> made = nullptr;
   bool operator==(const PlanCode&) const = default;
@@ -187,6 +188,9 @@ struct Manifest {
   Maker maker;
   bool operator==(const Manifest&) const = default;
 };
+
+// A task's row in an entry of Manifest::code, or in the plan's own code in place of that, which may be null.
+const KernelEntry& kernelOf(const Manifest& manifest, int code, const PlanCode* own, int task);
 
 // The tensor whose memory `tensor` is: itself, or what it is an alias of.
 int rootTensor(const Manifest& manifest, int tensor);

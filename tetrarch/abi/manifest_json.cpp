@@ -116,6 +116,7 @@ TET_FIELDS(PlanCode) {
   v("code", x.code);
   v("section", x.section);
   v("segments", x.segments);
+  v.optional("kernels", x.kernels, std::vector<KernelEntry>());
 }
 
 TET_FIELDS(PlanEntry) {

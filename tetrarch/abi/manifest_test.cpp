@@ -91,6 +91,7 @@ const Broken kBroken[] = {
     {"code[0]: 1 is not a device", [](Manifest& m) { m.plans[1].code[0].device = 1; }},
     {"code[0]: 1 is not code of the tasks", [](Manifest& m) { m.plans[1].code[0].code = 1; }},
     {"code[0]: section 0 does not exist", [](Manifest& m) { m.plans[1].code[0].section = 0; }},
+    {"code[0]: 1 kernels for 2 tasks", [](Manifest& m) { m.plans[1].code[0].kernels.resize(1); }},
     {"segments[0]: it begins at task 2", [](Manifest& m) { m.plans[1].code[0].segments[0].first_task = 2; }},
     {"segments[0]: no symbol", [](Manifest& m) { m.plans[1].code[0].segments[0].utilisation.pop_back(); }},
     {"segments[0]: no symbol", [](Manifest& m) { m.plans[1].code[0].segments[0].first_task = 1; }},

@@ -112,18 +112,6 @@ compile::TuningCache tuningOf(const DriverOptions& options, const run::Device& d
   };
 }
 
-abi::KernelEntry entryOf(const compile::KernelEntry& kernel) {
-  abi::KernelEntry entry;
-  entry.symbol = kernel.symbol;
-  entry.units = static_cast<uint64_t>(kernel.units);
-  entry.granularity = static_cast<uint64_t>(std::max<int64_t>(1, kernel.granularity));
-  entry.workspace_bytes = static_cast<uint64_t>(kernel.workspace_bytes);
-  entry.rows = static_cast<uint64_t>(kernel.rows);
-  entry.row_tile = static_cast<uint64_t>(std::max<int64_t>(1, kernel.row_tile));
-  entry.utilisation = kernel.utilisation;
-  return entry;
-}
-
 // One code entry of the manifest: a row for each task, whether compiled, repeated or declined.
 abi::CodeEntry codeEntry(const CodeGenerator& generator, abi::DeviceClass device_class, const CodeBlob& blob,
                          const UniqueTasks& unique, const std::vector<std::string>& declined) {
@@ -297,6 +285,18 @@ class CostMeter {
 };
 
 }  // namespace
+
+abi::KernelEntry entryOf(const compile::KernelEntry& kernel) {
+  abi::KernelEntry entry;
+  entry.symbol = kernel.symbol;
+  entry.units = static_cast<uint64_t>(kernel.units);
+  entry.granularity = static_cast<uint64_t>(std::max<int64_t>(1, kernel.granularity));
+  entry.workspace_bytes = static_cast<uint64_t>(kernel.workspace_bytes);
+  entry.rows = static_cast<uint64_t>(kernel.rows);
+  entry.row_tile = static_cast<uint64_t>(std::max<int64_t>(1, kernel.row_tile));
+  entry.utilisation = kernel.utilisation;
+  return entry;
+}
 
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section) {
   std::vector<Section> out;

@@ -20,6 +20,9 @@ struct Section {
 };
 Result<std::vector<Section>> generateCode(TaskGraph& graph, const DriverOptions& options, int first_section);
 
+// As the manifest has it.
+abi::KernelEntry entryOf(const compile::KernelEntry& kernel);
+
 // Times each task on each device, or takes the time from the profile: fills manifest.costs. Without
 // options.measure costs are the generators' estimates. A driver's own form of the code, once made, is
 // appended to the sections, so that loading the artifact is quick.

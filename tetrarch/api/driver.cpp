@@ -156,7 +156,7 @@ Result<std::shared_ptr<const abi::Artifact>> finish(TaskGraph tasks, const Drive
   TET_RETURN_IF_ERROR(measureCosts(tasks, options, sections, first_section));
   TET_RETURN_IF_ERROR(addPlans(tasks.manifest, options));
   for (abi::PlanEntry& plan : tasks.manifest.plans) {
-    TET_RETURN_IF_ERROR(fuseSegments(tasks, options, plan));
+    TET_RETURN_IF_ERROR(addPlanCode(tasks, options, plan));
     for (abi::PlanCode& code : plan.code) {
       code.section = first_section + static_cast<int>(sections.size());
       sections.push_back({TET_SECTION_CODE, *std::exchange(code.made, nullptr)});
@@ -223,11 +223,11 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
   return finish(std::move(graph), options, artifact.name());
 }
 
-Status compileSegments(const abi::Artifact& artifact, const DriverOptions& options, abi::PlanEntry& plan) {
-  if (artifact.tasks().empty() || unfusedCode(artifact.manifest(), options.devices, plan).empty()) return {};
+Status compilePlanCode(const abi::Artifact& artifact, const DriverOptions& options, abi::PlanEntry& plan) {
+  if (artifact.tasks().empty() || missingCode(artifact.manifest(), options.devices, plan).empty()) return {};
   const auto context = makeContext();
   TET_ASSIGN_OR_RETURN(const auto parsed, parseTasks(*context, artifact));
-  Status fused = fuseSegments(parsed.graph, options, plan);
+  Status fused = addPlanCode(parsed.graph, options, plan);
   return fused.ok() ? fused : fused.withContext(artifact.name());
 }
 

@@ -68,7 +68,7 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
 // Gives a plan that was not made with the artifact code of its own where that is worth something
 // (segments.h): in memory, for this plan alone. Nothing changes in a build without a compiler, or without
 // tasks in the file.
-Status compileSegments(const abi::Artifact& artifact, const DriverOptions& options, abi::PlanEntry& plan);
+Status compilePlanCode(const abi::Artifact& artifact, const DriverOptions& options, abi::PlanEntry& plan);
 
 // What the model, quantised if that is asked for, gives for `inputs`, by name, according to the reference
 // interpreter.

@@ -25,7 +25,7 @@ Result<std::shared_ptr<const abi::Artifact>> recompileArtifact(const abi::Artifa
   return unimplemented("{}: this build of Tetrarch has no compiler", artifact.name());
 }
 
-Status compileSegments(const abi::Artifact&, const DriverOptions&, abi::PlanEntry&) { return {}; }
+Status compilePlanCode(const abi::Artifact&, const DriverOptions&, abi::PlanEntry&) { return {}; }
 
 Result<std::vector<Tensor>> interpretModel(const ModelSource& source, const Binding&, const Quantisation&,
                                            const std::map<std::string, Tensor>&, Needs*) {

@@ -85,7 +85,7 @@ Result<Model> Model::Impl::of(std::shared_ptr<const abi::Artifact> artifact, api
                               bool compiles) {
   auto plan = api::choosePlan(artifact->manifest(), driver.devices, driver.place, driver.divide);
   if (!plan) return propagate(plan.error().withContext(artifact->name()));
-  if (compiles) TET_RETURN_IF_ERROR(api::compileSegments(*artifact, driver, *plan));
+  if (compiles) TET_RETURN_IF_ERROR(api::compilePlanCode(*artifact, driver, *plan));
   auto impl = std::make_unique<Impl>();
   impl->take(api::interfaceOf(artifact->manifest()));
   TET_ASSIGN_OR_RETURN(auto variant, Variant::make(std::move(artifact), std::move(*plan),

@@ -9,14 +9,40 @@ namespace tetrarch::api {
 namespace {
 
 using compile::CodeGenerator;
+using compile::PlansGet;
 
 bool isWholeOn(const abi::PlanEntry& plan, int task, int device) {
   return plan.placement[task] == std::vector{abi::Share{device}};
 }
 
+// Whether the device has some of the tasks that it has code for, and each of them wholly.
+bool hasWholeSome(const abi::Manifest& manifest, const abi::PlanEntry& plan, const abi::PlanCode& code) {
+  size_t whole = 0, touched = 0, all = 0;
+  for (size_t t = 0; t < plan.placement.size(); ++t) {
+    whole += isWholeOn(plan, static_cast<int>(t), code.device);
+    touched += std::ranges::any_of(plan.placement[t],
+                                   [&](const abi::Share& share) { return share.device == code.device; });
+    all += !manifest.code[code.code].kernels[t].symbol.empty();
+  }
+  return whole == touched && 0 < whole && whole < all;
+}
+
 const run::Device* findDevice(const OpenDevices& devices, const abi::PlanDevice& id) {
   const auto found = std::ranges::find_if(devices, [&](const auto& open) { return open->id() == id; });
   return found == devices.end() ? nullptr : found->get();
+}
+
+bool gains(PlansGet what, const abi::Manifest& manifest, const abi::PlanEntry& plan,
+           const abi::PlanCode& code) {
+  switch (what) {
+    case PlansGet::kTheCodeOfAllTasks:
+      return false;
+    case PlansGet::kSegments:
+      return !segmentsOf(manifest, plan, code.device).empty();
+    case PlansGet::kTasksTogether:
+      return hasWholeSome(manifest, plan, code);
+  }
+  return false;
 }
 
 // Numbers a segment's tensors in the order of its buffers, then those inside.
@@ -45,13 +71,18 @@ compile::Segment describeSegment(const TaskGraph& graph, int first, int count) {
 }
 
 // Code of one device of one plan.
-class Fuser {
+class PlanCompiler {
  public:
-  Fuser(const TaskGraph& graph, const CodeGenerator& generator, const abi::PlanEntry& plan,
-        abi::PlanCode& code)
+  PlanCompiler(const TaskGraph& graph, const CodeGenerator& generator, const abi::PlanEntry& plan,
+               abi::PlanCode& code)
       : graph_(graph), generator_(generator), plan_(plan), code_(code) {}
 
   Result<std::vector<std::byte>> run() {
+    return generator_.plansGet() == PlansGet::kSegments ? fuse() : compileTogether();
+  }
+
+ private:
+  Result<std::vector<std::byte>> fuse() {
     std::vector<compile::Segment> segments;
     for (const auto& [first, count] : segmentsOf(graph_.manifest, plan_, code_.device)) {
       segments.push_back(describeSegment(graph_, first, count));
@@ -66,7 +97,20 @@ class Fuser {
     return std::move(made.bytes);
   }
 
- private:
+  Result<std::vector<std::byte>> compileTogether() {
+    std::vector<compile::Task> tasks;
+    std::vector<size_t> numbers;
+    for (size_t t = 0; t < graph_.tasks.size(); ++t) {
+      if (!isWholeOn(plan_, static_cast<int>(t), code_.device)) continue;
+      tasks.push_back(graph_.tasks[t]);
+      numbers.push_back(t);
+    }
+    TET_ASSIGN_OR_RETURN(auto blobs, generator_.compile(tasks, {}));
+    code_.kernels.resize(graph_.tasks.size(), {.reason = "the plan has it elsewhere"});
+    for (size_t i = 0; i < tasks.size(); ++i) code_.kernels[numbers[i]] = entryOf(blobs.front().entries[i]);
+    return std::move(blobs.front().bytes);
+  }
+
   // The code of the tasks that the device divides with others.
   Result<std::vector<std::byte>> sharedTasks() {
     std::map<std::string, compile::Task> tasks;  // by symbol
@@ -127,9 +171,9 @@ std::vector<std::pair<int, int>> segmentsOf(const abi::Manifest& m, const abi::P
   return runs;
 }
 
-std::vector<abi::PlanCode> unfusedCode(const abi::Manifest& manifest, const OpenDevices& devices,
+std::vector<abi::PlanCode> missingCode(const abi::Manifest& manifest, const OpenDevices& devices,
                                        const abi::PlanEntry& plan) {
-  std::vector<abi::PlanCode> unfused;
+  std::vector<abi::PlanCode> missing;
   for (size_t d = 0; d < plan.devices.size(); ++d) {
     const run::Device* device = findDevice(devices, plan.devices[d]);
     if (!device) continue;
@@ -138,19 +182,19 @@ std::vector<abi::PlanCode> unfusedCode(const abi::Manifest& manifest, const Open
     const abi::PlanCode code{.device = static_cast<int>(d), .code = *number};
     const CodeGenerator* row = compile::findCodeGenerator(manifest.code[*number].generator);
     const bool has_own = std::ranges::find(plan.code, code.device, &abi::PlanCode::device) != plan.code.end();
-    if (!has_own && row && row->fusesSegments() && !segmentsOf(manifest, plan, code.device).empty())
-      unfused.push_back(code);
+    if (!has_own && row && gains(row->plansGet(), manifest, plan, code)) missing.push_back(code);
   }
-  return unfused;
+  return missing;
 }
 
-Status fuseSegments(const TaskGraph& graph, const DriverOptions& options, abi::PlanEntry& plan) {
-  for (abi::PlanCode& code : unfusedCode(graph.manifest, options.devices, plan)) {
+Status addPlanCode(const TaskGraph& graph, const DriverOptions& options, abi::PlanEntry& plan) {
+  for (abi::PlanCode& code : missingCode(graph.manifest, options.devices, plan)) {
     const CodeGenerator& row = *compile::findCodeGenerator(graph.manifest.code[code.code].generator);
-    if (options.progress) options.progress({fmt::format("segments for {}", row.name()), plan.name, 0, 0});
+    if (options.progress)
+      options.progress({fmt::format("code of the plan for {}", row.name()), plan.name, 0, 0});
     const run::Device& device = *findDevice(options.devices, plan.devices[code.device]);
     const auto special = row.forFeatures(device.info().features);
-    TET_ASSIGN_OR_RETURN(auto bytes, Fuser(graph, special ? *special : row, plan, code).run());
+    TET_ASSIGN_OR_RETURN(auto bytes, PlanCompiler(graph, special ? *special : row, plan, code).run());
     code.made = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
     plan.code.push_back(std::move(code));
   }

@@ -95,6 +95,13 @@ struct SegmentCode {
   std::vector<SegmentKernel> kernels;  // one a segment
 };
 
+// What a plan's device loads.
+enum class PlansGet : uint8_t {
+  kTheCodeOfAllTasks,
+  kSegments,       // a segment is worth more than its tasks: addSegments()
+  kTasksTogether,  // tasks share what the device has, so fewer of them get more each: compile() of those
+};
+
 // Choices of the tuner that were measured before, by task hash and target. Both callbacks may be empty.
 // Thread safety is the caller's: a generator calls them from one thread at a time.
 struct TuningCache {
@@ -128,8 +135,7 @@ class CodeGenerator {
   // OK, or Unimplemented with the reason.
   virtual Status supports(const Task& task) const = 0;
   virtual Estimate estimate(const Task& task) const = 0;
-  // Whether a segment is worth more than its tasks.
-  virtual bool fusesSegments() const { return false; }
+  virtual PlansGet plansGet() const { return PlansGet::kTheCodeOfAllTasks; }
   // The blob, which compile() made, with the segments beside what it has.
   virtual Result<SegmentCode> addSegments(std::span<const std::byte> blob,
                                           std::span<const Segment> segments) const;

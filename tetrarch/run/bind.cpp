@@ -31,6 +31,9 @@ Status checkPlan(const Manifest& m, const abi::PlanEntry& plan, size_t devices) 
     if (bad) return invalidArgument("the plan gives task '{}' no proper place", m.tasks[t].name);
   }
   for (const abi::PlanCode& code : plan.code) {
+    if (!code.kernels.empty() && code.kernels.size() != m.tasks.size())
+      return invalidArgument("the plan's code has {} kernels for {} tasks", code.kernels.size(),
+                             m.tasks.size());
     for (const abi::SegmentEntry& s : code.segments) {
       const size_t first = static_cast<size_t>(s.first_task), count = s.shares.size();
       if (count == 0 || first >= m.tasks.size() || count > m.tasks.size() - first)
@@ -115,9 +118,9 @@ class Binder {
       kernels_.emplace_back();
       p_.symbols.emplace_back();
       if (step.kind != Step::Kind::Launch) continue;
-      const std::string& symbol = step.segment
-                                      ? step.segment->symbol
-                                      : m_.code[scheduled_[step.device].code].kernels[step.task].symbol;
+      const ScheduleDevice& device = scheduled_[step.device];
+      const std::string& symbol =
+          step.segment ? step.segment->symbol : kernelOf(m_, device.code, device.own, step.task).symbol;
       TET_ASSIGN_OR_RETURN(kernels_.back(), p_.modules[step.device].find(symbol));
       const tet_kernel_info& info = kernels_.back().info();
       const size_t buffers = step.inputs.size() + step.outputs.size();

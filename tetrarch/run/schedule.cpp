@@ -167,7 +167,7 @@ class Scheduler {
     const ScheduleDevice& d = devices_[device];
     if (d.code < 0)
       return fail(StatusCode::kFailedPrecondition, "no code of the artifact runs on {}", d.name);
-    const KernelEntry& k = m_.code[d.code].kernels[t];
+    const KernelEntry& k = kernelOf(m_, d.code, d.own, t);
     if (k.symbol.empty()) {
       return fail(StatusCode::kFailedPrecondition, "{} declines it: {}", d.name,
                   k.reason.empty() ? "no reason is given" : k.reason);

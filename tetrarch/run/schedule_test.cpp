@@ -71,6 +71,19 @@ TEST(Schedule, ASegmentIsOneLaunch) {
   EXPECT_EQ(text(*makeSchedule(chain(4), plan, {kHost, kGpu})), "run0@0 in1@1 run1@1 run2@1 out3@1 run3@0 ");
 }
 
+// The plan's code may have its tasks in other units than the code of all tasks has.
+TEST(Schedule, APlansOwnKernelsCount) {
+  PlanEntry plan = placed({{{0}}, {{1}}});
+  plan.code = {{.device = 1, .code = 1}};
+  plan.code[0].kernels = {{}, {.symbol = "own", .units = 3}};
+  ScheduleDevice own = kGpu;
+  own.own = &plan.code[0];
+  const Schedule schedule = *makeSchedule(chain(2), plan, {kHost, own});
+  EXPECT_EQ(text(schedule), "run0@0 in1@1 run1@1 out2@1 ");
+  EXPECT_EQ(schedule.steps[2].units, 3U);
+  EXPECT_EQ(schedule.steps[2].end, 3U);
+}
+
 TEST(Schedule, SharedMemoryNeedsNoCopies) {
   EXPECT_EQ(text(*makeSchedule(chain(3), placed({{{0}}, {{1}}, {{0}}}), {kHost, kShared})),
             "run0@0 run1@1 run2@0 ");

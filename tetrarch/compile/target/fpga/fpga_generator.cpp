@@ -1,6 +1,8 @@
 // The code generator "fpga": a task as stages of the dialect `flow`, folded as widely as the part allows,
 // scheduled, and printed as SystemVerilog.
+#include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 #include "llvm/ADT/Hashing.h"
@@ -30,6 +32,8 @@ constexpr int64_t kMostLanes = 32, kMostSteps = 256;
 constexpr int64_t kBusBits = 512;
 // What brings operands and takes results: the device's link, PCI Express 3.0 with four lanes.
 constexpr double kLinkBytesPerSecond = 3.2e9;
+// What loading another configuration takes: 1.9 MB from a quad SPI flash at 62 MHz.
+constexpr double kConfigurationSeconds = 0.063;
 // More hardware must bring at least so much.
 constexpr double kWorthwhile = 0.9;
 
@@ -115,6 +119,16 @@ bool fits(const Resources& uses, const Part& part) {
          uses.multipliers <= part.has.multipliers && uses.block_rams <= part.has.block_rams;
 }
 
+// Of the resource that it takes most of.
+double partOf(const Resources& uses) {
+  const Resources& has = kEcp5_85k.has;
+  const auto part = [](int64_t use, int64_t of) {
+    return static_cast<double>(use) / static_cast<double>(of);
+  };
+  return std::max({part(uses.luts, has.luts), part(uses.flip_flops, has.flip_flops),
+                   part(uses.multipliers, has.multipliers), part(uses.block_rams, has.block_rams)});
+}
+
 int64_t busBits(const Kernel& kernel) {
   int64_t bits = 0;
   for (const Port& port : kernel.ports) {
@@ -194,9 +208,8 @@ Result<Kernel> makeKernel(const compile::Task& task, const Part& part, int64_t s
       best = std::move(resident);
   }
   if (best) return best;
-  // What does not fit takes turns at its operators; not to share the part with others, for it takes longer.
+  // What does not fit takes turns at its operators.
   for (const bool slides : {false, true}) {
-    if (share > 1) break;
     if (auto turns = makeNestKernel(task, budget, {.slides = slides}, /*turns=*/true)) return turns;
   }
   for (const auto read : {readUpdateKernel, readMachineKernel}) {
@@ -256,6 +269,7 @@ class FpgaGenerator : public CodeGenerator {
   std::string_view name() const override { return "fpga"; }
   std::string_view deviceClass() const override { return "fpga"; }
   bool readsConstants() const override { return true; }
+  PlansGet plansGet() const override { return PlansGet::kTasksTogether; }
 
   Status supports(const Task& task) const override {
     auto kernel = kernels_.get(task);
@@ -275,9 +289,9 @@ class FpgaGenerator : public CodeGenerator {
     if (tasks.empty()) return blobs;
     CodeBlob blob{.format = TET_FPGA_FORMAT, .features = fmt::format("part={}", fpga::kEcp5_85k.name)};
     fpga::Program program{.part = std::string(fpga::kEcp5_85k.name), .kernels = {}};
-    const int64_t share = shareOf(tasks);
+    const Shares shares = sharesOf(tasks);
     for (const Task& task : tasks) {
-      if (Status added = add(task, share, program, blob); !added.ok())
+      if (Status added = add(task, shares.at(task.hash), program, blob); !added.ok())
         return propagate(added.withContext(task.name));
       if (options.progress) options.progress(blob.entries.size(), tasks.size(), name());
     }
@@ -289,19 +303,80 @@ class FpgaGenerator : public CodeGenerator {
   }
 
  private:
-  // A configuration takes as long as thousands of launches: where tasks can share one, each gets so small a
-  // share of the part that they do.
-  int64_t shareOf(std::span<const Task> tasks) const {
-    for (int64_t share = 1; tasks.size() <= kTogether && share <= kSmallestShare; share *= 2) {
-      fpga::Resources uses;
-      for (const Task& task : tasks) {
-        const auto kernel = kernels_.get(task, share);
-        if (!kernel) return 1;  // its task is not that small
-        fpga::add(uses, kernel->estimate);
-      }
-      if (fpga::fits(uses, fpga::kEcp5_85k)) return share;
+  // Of each kind of task, by its hash: 1 in so many of the part.
+  using Shares = std::map<uint64_t, int64_t>;
+
+  // A configuration takes as long as thousands of launches: where tasks can share one, the largest kernel
+  // gets half of what it had until they do. Not where they would take longer than to load two of them.
+  Shares sharesOf(std::span<const Task> tasks) const {
+    Shares alone;
+    for (const Task& task : tasks) alone[task.hash] = 1;
+    if (tasks.size() > kTogether) return alone;
+    Shares shares = alone;
+    std::set<uint64_t> smallest;  // kinds that do not get smaller
+    const double seconds = secondsOf(tasks, shares);
+    for (;;) {
+      const std::vector<fpga::Kernel> kernels = kernelsOf(tasks, shares);
+      if (fpga::fits(usesOf(kernels), fpga::kEcp5_85k)) break;
+      const Task* largest = largestOf(tasks, shares, smallest);
+      if (!largest) return alone;
+      const int64_t half = 2 * shares[largest->hash];
+      if (half <= kSmallestShare && kernels_.get(*largest, half))
+        shares[largest->hash] = half;
+      else
+        smallest.insert(largest->hash);
     }
-    return 1;
+    return secondsOf(tasks, shares) < seconds + 2 * fpga::kConfigurationSeconds ? shares : alone;
+  }
+
+  // Each one once.
+  std::vector<fpga::Kernel> kernelsOf(std::span<const Task> tasks, const Shares& shares) const {
+    std::vector<fpga::Kernel> kernels;
+    for (const Task& task : tasks) {
+      auto kernel = kernels_.get(task, shares.at(task.hash));
+      if (!kernel) continue;
+      if (!findSame(kernels, *kernel)) kernels.push_back(std::move(*kernel));
+    }
+    return kernels;
+  }
+
+  // The one of them that is the same but for its name.
+  static const fpga::Kernel* findSame(const std::vector<fpga::Kernel>& kernels, fpga::Kernel kernel) {
+    for (const fpga::Kernel& known : kernels) {
+      kernel.symbol = known.symbol;
+      kernel.top = known.top;
+      kernel.verilog = known.verilog;
+      if (kernel == known) return &known;
+    }
+    return nullptr;
+  }
+
+  static fpga::Resources usesOf(const std::vector<fpga::Kernel>& kernels) {
+    fpga::Resources uses;
+    for (const fpga::Kernel& kernel : kernels) fpga::add(uses, kernel.estimate);
+    return uses;
+  }
+
+  // Of a kind that may get smaller, the one that takes most of the part.
+  const Task* largestOf(std::span<const Task> tasks, const Shares& shares,
+                        const std::set<uint64_t>& smallest) const {
+    const Task* largest = nullptr;
+    double most = 0;
+    for (const Task& task : tasks) {
+      const auto kernel = kernels_.get(task, shares.at(task.hash));
+      if (!kernel || smallest.contains(task.hash)) continue;
+      if (const double part = fpga::partOf(kernel->estimate); part > most) most = part, largest = &task;
+    }
+    return largest;
+  }
+
+  double secondsOf(std::span<const Task> tasks, const Shares& shares) const {
+    double seconds = 0;
+    for (const Task& task : tasks) {
+      if (const auto kernel = kernels_.get(task, shares.at(task.hash)))
+        seconds += fpga::estimateSeconds(*kernel);
+    }
+    return seconds;
   }
 
   Status add(const Task& task, int64_t share, fpga::Program& program, CodeBlob& blob) const {
@@ -309,12 +384,8 @@ class FpgaGenerator : public CodeGenerator {
     int64_t units = 1;
     for (int64_t extent : kernel.units) units *= extent;
     // Tasks that differ in constants only share a kernel, unless it holds them.
-    for (const fpga::Kernel& known : program.kernels) {
-      kernel.symbol = known.symbol;
-      kernel.top = known.top;
-      kernel.verilog = known.verilog;
-      if (kernel != known) continue;
-      blob.entries.push_back({.symbol = kernel.symbol, .units = units});
+    if (const fpga::Kernel* known = findSame(program.kernels, kernel)) {
+      blob.entries.push_back({.symbol = known->symbol, .units = units});
       return {};
     }
     kernel.symbol = task.name;

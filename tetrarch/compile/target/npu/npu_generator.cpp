@@ -52,7 +52,7 @@ class NpuGenerator : public CodeGenerator {
     return estimate;
   }
 
-  bool fusesSegments() const override { return true; }
+  PlansGet plansGet() const override { return PlansGet::kSegments; }
   Result<SegmentCode> addSegments(std::span<const std::byte> blob,
                                   std::span<const Segment> segments) const override {
     npu::Program program = emptyProgram();
