@@ -52,6 +52,23 @@ constexpr const char* kLoop = R"(
     }
 )";
 
+// The exclusive or of each row.
+constexpr const char* kParity = R"(
+    func.func @parity(%x: tensor<6x20xi8>) -> tensor<6xi8> {
+      %zero = arith.constant 0 : i8
+      %e = tensor.empty() : tensor<6xi8>
+      %f = linalg.fill ins(%zero : i8) outs(%e : tensor<6xi8>) -> tensor<6xi8>
+      %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+                           iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<6x20xi8>) outs(%f : tensor<6xi8>) {
+      ^bb0(%in: i8, %out: i8):
+        %s = arith.xori %in, %out : i8
+        linalg.yield %s : i8
+      } -> tensor<6xi8>
+      return %r : tensor<6xi8>
+    }
+)";
+
 // Neighbours of which those beyond an edge are the edge: two above and one below, to the right, of an operand
 // that does not fit on the chip. The result has `height` rows and `width` columns, place (0, 0) is (-low,
 // -low) of the operand.
@@ -278,6 +295,9 @@ TEST_F(FpgaTarget, AnUpdateACycle) {
   EXPECT_EQ(std::get<fpga::Nest>(kernel->stages[1].work).interval, 1U);
   EXPECT_EQ(kernel->estimate.block_rams, 2);
 }
+
+// An update that comes in the cycle in which its cell is read must not meet itself.
+TEST_F(FpgaTarget, ReductionsWithoutARegister) { expectSame(kParity); }
 
 TEST_F(FpgaTarget, LoopsThatTheDataEnds) { expectSame(kLoop); }
 

@@ -34,6 +34,15 @@ bool isWire(const std::vector<Node>& nodes, size_t node) {
          areApart(nodes, it.operands[1], it.operands[0]);
 }
 
+int updateStage(const Nest& nest, size_t accumulator) {
+  int stage = readyCycle(nest.nodes, nest.accumulators[accumulator].update);
+  for (const Node& node : nest.nodes) {
+    if (node.op == Operator::Acc && node.imm == accumulator)
+      stage = std::max(stage, static_cast<int>(node.cycle) + 1);
+  }
+  return stage;
+}
+
 std::vector<Overtaking> overtakingsOf(const Nest& nest) {
   std::vector<Overtaking> overtakings;
   for (uint32_t i = 0; i < nest.nodes.size(); ++i) {
@@ -69,8 +78,8 @@ std::vector<std::multiset<int>> takesOf(const Nest& nest) {
     if (it.store->enable >= 0) take(static_cast<uint32_t>(it.store->enable), when);
     take(it.store->values[nest.nodes[it.load].imm], got);
   }
-  for (const Accumulator& accumulator : nest.accumulators)
-    take(accumulator.update, readyCycle(nest.nodes, accumulator.update));
+  for (size_t a = 0; a < nest.accumulators.size(); ++a)
+    take(nest.accumulators[a].update, updateStage(nest, a));
   const int depth = static_cast<int>(nest.depth);
   for (const Output& output : nest.outputs) {
     for (uint32_t value : output.values) take(value, depth);

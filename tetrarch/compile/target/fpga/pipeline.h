@@ -19,6 +19,10 @@ bool isWire(const std::vector<Node>& nodes, size_t node);
 // The same for an operator whose operands are not known.
 bool isWire(Operator op);
 
+// The stage in which an accumulator's cell takes its update: not the one in which it is read, where an update
+// without a register of its own would meet itself.
+int updateStage(const Nest& nest, size_t accumulator);
+
 // Where a Load takes its address, a store of an earlier iteration is on its way to the same memory.
 struct Overtaking {
   uint32_t load = 0;    // the node

@@ -60,7 +60,7 @@ class NestPrinter {
   void printOperator(const std::vector<uint32_t>& users);
   std::string operandOf(const std::vector<uint32_t>& users, size_t operand);
   void printLoads();
-  std::string overtaken(size_t load, std::string word);
+  std::string overtaken(size_t load, const std::string& word);
   void printAccumulators();
   void printAccumulator(size_t index);
   void printOutputs();
@@ -373,14 +373,14 @@ void NestPrinter::printLoads() {
     }
     const int64_t width = it.type.width, low = static_cast<int64_t>(it.imm) * width;
     const bool whole = widthOf(kernel_.memories[it.object]) == width;
-    std::string word = whole ? fmt::format("r{}_data_i", port)
-                             : fmt::format("r{}_data_i[{}:{}]", port, low + width - 1, low);
-    line("assign n{} = {};", n, overtaken(n, std::move(word)));
+    const std::string word = whole ? fmt::format("r{}_data_i", port)
+                                   : fmt::format("r{}_data_i[{}:{}]", port, low + width - 1, low);
+    line("assign n{} = {};", n, overtaken(n, word));
   }
 }
 
 // A word, or what an earlier iteration had not yet stored when it was read: the last of these that meets it.
-std::string NestPrinter::overtaken(size_t load, std::string word) {
+std::string NestPrinter::overtaken(size_t load, const std::string& word) {
   const Node& it = nest_.nodes[load];
   const uint32_t address = it.operands[0];
   const int took = costOf(nest_.nodes, load).latency;
@@ -423,7 +423,7 @@ void NestPrinter::printAccumulator(size_t index) {
   }
   if (!reader) return;
   const int64_t cells = cellsOf(nest_);
-  const int64_t update = readyCycle(nest_.nodes, accumulator.update), ahead = cells > kFewCells ? 2 : 0;
+  const int64_t update = updateStage(nest_, index), ahead = cells > kFewCells ? 2 : 0;
   const int64_t width = reader->type.width;
   std::string first;
   for (size_t d = 0; d < nest_.loops.size(); ++d) {
@@ -438,10 +438,16 @@ void NestPrinter::printAccumulator(size_t index) {
     write = at(at_cell, update);
   }
   line("{};", declare(width, cell));
+  std::string updates = fmt::format("valid_q[{}]", update);
+  if (update > int64_t{nest_.depth}) {
+    updates = cell + "_updates";
+    line("logic {};", updates);
+    line("fpga_pipe #(.Width(1), .Stages(1)) u_{0} (.clk_i, .en_i(en), .d_i(valid_q[{1}]), .q_o({0}));",
+         updates, nest_.depth);
+  }
   line("fpga_cells #(.Width({}), .Cells({}), .Few({})) u_{} (", width, cells, kFewCells, cell);
   line("  .clk_i, .en_i(en), .raddr_i({}), .rdata_o({}),", read, cell);
-  line("  .we_i({}), .waddr_i({}), .wdata_i({})", update == 0 ? "issue" : fmt::format("valid_q[{}]", update),
-       write, node(accumulator.update, update));
+  line("  .we_i({}), .waddr_i({}), .wdata_i({})", updates, write, node(accumulator.update, update));
   line(");");
   for (size_t n = 0; n < nest_.nodes.size(); ++n) {
     const Node& it = nest_.nodes[n];
