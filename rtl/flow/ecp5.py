@@ -4,6 +4,9 @@
 
 The scratchpad is half of the standard one, so that all memories fit into block RAM; the shell of rtl/npu/fpga/ stands where
 a board's memory controller would. What comes out is the entry "ECP5-85k" of rtl/flow/figures.json.
+
+No bitstream came of it yet: after eight rounds of the router 7,700 of 907,000 wires were still used more than once, one in
+nine fewer than a round before. About a fifth of all wire is the scratchpad's, whose 16 banks each reach five readers.
 """
 
 from __future__ import annotations
