@@ -139,8 +139,9 @@ Values GraphBuilder::finish(mlir::Operation* op) {
     op->erase();
     return {};
   }
-  // The region of a composite was checked op by op when it was filled.
-  if (mlir::failed(op->getName().verifyInvariants(op))) {
+  // What a region holds was checked op by op when it was filled; how it fits the op around it was not.
+  const mlir::OperationName name = op->getName();
+  if (mlir::failed(name.verifyInvariants(op)) || mlir::failed(name.verifyRegionInvariants(op))) {
     fail(invalidArgument("{}", diagnostic_));
     op->erase();
     return {};

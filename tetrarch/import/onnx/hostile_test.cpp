@@ -372,6 +372,18 @@ const std::vector<Case>& cases() {
       {"NameOfSeveralLines", [] { return withNode("Relu", {"no\nwhere\x1b[2J"}); }, kInvalidArgument,
        "'no where [2J'"},
       {"IfWithoutBranches", [] { return withNode("If", {"x"}); }, kInvalidArgument, "'then_branch'"},
+      {"IfWhoseBranchesDiffer",
+       [] {
+         Model m = withNode("If", {"x"});
+         m.mutable_graph()->mutable_input(0)->clear_type();
+         setTensorType(*m.mutable_graph()->mutable_input(0), "x", 9, {1});
+         Graph& yes = addGraph(*m.mutable_graph()->mutable_node(0), "then_branch");
+         addNode(yes, "Not", {"x"}, {"z"});
+         setTensorType(*yes.add_output(), "z", 9, {1});
+         addGraph(*m.mutable_graph()->mutable_node(0), "else_branch");
+         return m;
+       },
+       kInvalidArgument, "branch does not return"},
       {"IfVeryDeep", [] { return nestedIfs(60); }, kInvalidArgument, "nests deeper"},
       {"EndlessLoop",
        [] {
