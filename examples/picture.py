@@ -16,7 +16,9 @@ from examples.machine import machine_line
 
 WIDTH, LEFT, RIGHT = 920, 190, 90
 LANE, GAP = 44, 10
-COLOURS = ("#2f6fb0", "#d9822b", "#4c9a5b", "#8a5ca8")
+SPLIT = "#4c9a5b"
+# The same in every panel.
+COLOURS = {"cpu": "#2f6fb0", "opencl": "#d9822b", "npu": "#8a5ca8", "fpga": "#c2475d"}
 QUIET, INK = "#6b7280", "#1f2937"
 WHOLE_RUN = "run"  # the trace's track of the call as a whole
 
@@ -120,7 +122,7 @@ def draw_timeline(drawing: Drawing, steps: Iterable[Step], y: float) -> float:
         drawing.text(LEFT - 12, top + 35, f"busy {busy:.1f} ms", size=11, colour=QUIET, anchor="end")
         for step in own:
             x, width = LEFT + step.begin * scale, (step.end - step.begin) * scale
-            colour = COLOURS[lane % len(COLOURS)]
+            colour = COLOURS.get(device.partition(":")[0], INK)
             drawing.box(x, top, width, LANE, colour, f"{step.name}: {step.end - step.begin:.3f} ms")
     return bottom + 34
 
@@ -134,7 +136,7 @@ def draw_totals(drawing: Drawing, totals: list[dict], y: float) -> float:
         drawing.text(
             LEFT - 12, top + 14, total["name"], anchor="end", weight="bold" if index == 0 else "normal"
         )
-        drawing.box(LEFT, top, value * scale, 19, COLOURS[2] if index == 0 else "#c3c8d0")
+        drawing.box(LEFT, top, value * scale, 19, SPLIT if index == 0 else "#c3c8d0")
         drawing.text(LEFT + value * scale + 6, top + 14, f"{value * 1e3:.1f} ms", size=12)
     return y + len(totals) * 26 + 12
 
@@ -159,9 +161,9 @@ def draw(record: dict, steps: list[Step]) -> str:
     note = "Each box is one task. NPU and FPGA are simulated, their times modelled, and the split is forced."
     y = draw_heading(drawing, "In 8-bit integers over CPU, GPU, NPU and FPGA", note, y + 12)
     y = draw_timeline(drawing, report_steps(record["integers"]["report"]), y)
-    y = draw_heading(drawing, "One call in 32-bit floats", "Medians.", y + 12)
+    y = draw_heading(drawing, "One call in 32-bit floats", "Medians, measured.", y + 12)
     y = draw_totals(drawing, record["totals"], y - 8)
-    drawing.text(20, y + 12, f"Measured by `{record['command']}` on {machine_line(record['machine'])}.", size=11,
+    drawing.text(20, y + 12, f"Made by `{record['command']}` on {machine_line(record['machine'])}.", size=11,
                  colour=QUIET)  # fmt: skip
     return drawing.svg(y + 28)
 
