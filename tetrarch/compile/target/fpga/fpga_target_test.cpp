@@ -11,6 +11,7 @@
 #include "tetrarch/abi/fpga_program.h"
 #include "tetrarch/compile/kernel_tool/kernel_runner.h"
 #include "tetrarch/compile/kernel_tool/plugin_runner.h"
+#include "tetrarch/compile/kernel_tool/quantised_text.h"
 #include "tetrarch/compile/kernel_tool/task_text.h"
 #include "tetrarch/compile/target/fpga/kernel.h"
 
@@ -258,6 +259,60 @@ TEST_F(FpgaTarget, TernaryWeightsNeedNoMultiplier) {
   const auto& products = std::get<fpga::Nest>(kernel->stages.back().work);
   EXPECT_EQ(products.interval, 1U);
   EXPECT_LE(fpga::iterationsOf(products), 64 * 64 * 32 / 512);  // so many multiply-adds a cycle
+}
+
+// Channels lie side by side in a word of a padded picture, as many as are summed at once.
+TEST_F(FpgaTarget, PaddedConvolutionsOfBytes) {
+  const auto text = [](int channels, int features, int stride, bool residual) {
+    return quantisedText({.name = "convolution",
+                          .height = 7,
+                          .width = 6,
+                          .in_channels = channels,
+                          .out_channels = features,
+                          .kernel = 3,
+                          .stride = stride,
+                          .pad = 1,
+                          .residual = residual});
+  };
+  expectSame(text(64, 16, 1, false), 0);
+  expectSame(text(12, 35, 1, true), 0);
+  expectSame(text(3, 16, 2, false), 0);
+}
+
+TEST_F(FpgaTarget, PaddedConvolutionsOfFloats) {
+  expectSame(convolutionText({.name = "convolution",
+                              .height = 6,
+                              .width = 5,
+                              .in_channels = 5,
+                              .out_channels = 7,
+                              .groups = 2,
+                              .kernel_height = 3,
+                              .kernel_width = 2,
+                              .dilation = 2,
+                              .pad_low = 2,
+                              .pad_high = 1}));
+  expectSame(depthwiseText("depthwise", 8, 7, 6, 3, 2));
+}
+
+// A load of the picture brings all channels that are summed at once: a convolution of many is folded as a
+// product is.
+TEST_F(FpgaTarget, AWordBringsAllChannels) {
+  Task task = parse(quantisedText({.name = "convolution",
+                                   .height = 28,
+                                   .width = 28,
+                                   .in_channels = 64,
+                                   .out_channels = 64,
+                                   .kernel = 3,
+                                   .pad = 1}));
+  const std::vector<Tensor> operands = *makeOperands(task, 1);
+  task.constants.resize(operands.size());
+  for (size_t i = 1; i < operands.size(); ++i)
+    task.constants[i] = {reinterpret_cast<const std::byte*>(operands[i].data()), operands[i].bytes()};
+  const auto kernel = fpga::makeKernel(task, fpga::kEcp5_85k);
+  ASSERT_TRUE(kernel) << kernel.error().toString();
+  const auto& products = std::get<fpga::Nest>(kernel->stages.back().work);
+  EXPECT_EQ(products.interval, 1U);
+  EXPECT_LE(fpga::iterationsOf(products), 28 * 28 * 64 * 9 * 64 / 64);  // so many multiply-adds a cycle
 }
 
 TEST_F(FpgaTarget, WindowsBeyondTheEdges) {

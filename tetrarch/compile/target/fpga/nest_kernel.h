@@ -73,6 +73,7 @@ class NestKernel {
               llvm::function_ref<mlir::Value(mlir::Value popped)> value, llvm::ArrayRef<int64_t> box,
               std::string_view name, int64_t parts = 1);
   OnChip& whole(unsigned buffer);
+  int64_t wordOf(const compile::TilePadding& pad) const;
   OnChip& padded(unsigned buffer, const StageLoops& loops, const compile::TileAccess& access);
 
   void emit(StageLoops& loops, size_t number);

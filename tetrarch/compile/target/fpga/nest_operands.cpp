@@ -28,6 +28,13 @@ int64_t productOf(ArrayRef<int64_t> factors) {
   return std::accumulate(factors.begin(), factors.end(), int64_t{1}, std::multiplies<>());
 }
 
+// In how many beats a word comes.
+int64_t partsOf(int64_t lanes, mlir::Type element) {
+  int64_t parts = 1;
+  while (lanes % parts != 0 || lanes / parts * element.getIntOrFloatBitWidth() > kBeatBits) ++parts;
+  return parts;
+}
+
 }  // namespace
 
 // --- streams and memories
@@ -108,6 +115,23 @@ OnChip& NestKernel::whole(unsigned buffer) {
   return entry->second;
 }
 
+// Elements of a padded operand that lie side by side in a word: as many as all stages step over at once. Then
+// one load brings the copies of a stage their elements, however many they are.
+int64_t NestKernel::wordOf(const compile::TilePadding& pad) const {
+  if (pad.shape.back() != pad.source_shape.back()) return 1;
+  int64_t word = pad.shape.back();
+  for (const StageLoops& loops : stages_) {
+    loops.nest.forEachAccess([&](const TileAccess& access) {
+      if (access.buffer != pad.buffer) return;
+      for (size_t d = 0; d < loops.dims.size(); ++d) {
+        if (loops.dims[d].role != Role::Copy && loops.dims[d].extent > 1)
+          word = std::gcd(word, access.strides[d]);
+      }
+    });
+  }
+  return word;
+}
+
 // A padded operand, without the dims that units run over.
 OnChip& NestKernel::padded(unsigned buffer, const StageLoops& loops, const TileAccess& access) {
   if (auto known = on_chip_.find(buffer); known != on_chip_.end()) return known->second;
@@ -133,7 +157,10 @@ OnChip& NestKernel::padded(unsigned buffer, const StageLoops& loops, const TileA
     beats.push_back(pad.source_shape[j]);
     strides.push_back(stride);
   }
-  Value source = port(false, pad.source, 1, 0, unit_strides, beats, strides);
+  const int64_t word = wordOf(pad), parts = partsOf(word, elementOf(buffer));
+  if (word > 1) extents.back() /= word, box.back() /= word;
+  if (parts > 1) box.append({0, parts});
+  Value source = port(false, pad.source, word / parts, 0, unit_strides, beats, strides);
   const OnChip place = fill(
       source, extents,
       [&](Value popped) -> Value {
@@ -141,7 +168,7 @@ OnChip& NestKernel::padded(unsigned buffer, const StageLoops& loops, const TileA
         return arith::SelectOp::create(b_, loc_, inside, popped,
                                        arith::ConstantOp::create(b_, loc_, pad.value));
       },
-      box, "pad");
+      box, "pad", parts);
   return on_chip_[buffer] = place;
 }
 
@@ -252,9 +279,7 @@ int64_t Words::placeOf(int64_t i) const {
 NestKernel::Source NestKernel::kept(const TileAccess& access, const StageLoops& loops) {
   Words words = wordsOf(access, loops);
   const mlir::Type element = elementOf(access.buffer);
-  int64_t parts = 1;
-  while (words.lanes % parts != 0 || words.lanes / parts * element.getIntOrFloatBitWidth() > kBeatBits)
-    ++parts;
+  const int64_t parts = partsOf(words.lanes, element);
   if (words.extents.empty()) words.extents.push_back(1), words.strides.push_back(0);
   Value beats = port(false, access.buffer, words.lanes / parts, access.offset, unitStrides(access, loops),
                      words.extents, words.strides);
@@ -272,8 +297,16 @@ NestKernel::Source NestKernel::loaded(const OnChip& place, const TileAccess& acc
                                       const StageLoops& loops) {
   await(place);
   return [this, memory = place.memory, access, &loops](ArrayRef<int64_t> copy) -> Value {
-    const mlir::Type element = mlir::cast<flow::MemoryType>(memory.getType()).getElement();
-    return flow::LoadOp::create(b_, loc_, element, memory, affine(access, loops, copy, b_.getI32Type()), 0);
+    const auto type = mlir::cast<flow::MemoryType>(memory.getType());
+    TileAccess word = access;  // the loops go from word to word, copies also within one
+    for (size_t d = 0; d < copy.size(); ++d) word.offset += copy[d] * access.strides[d];
+    const int64_t lane = word.offset % type.getLanes();
+    word.offset /= type.getLanes();
+    for (size_t d = 0; d < copy.size(); ++d)
+      word.strides[d] = loops.dims[d].role == Role::Loop ? access.strides[d] / type.getLanes() : 0;
+    const SmallVector<int64_t> nowhere(copy.size(), 0);
+    return flow::LoadOp::create(b_, loc_, type.getElement(), memory,
+                                affine(word, loops, nowhere, b_.getI32Type()), lane);
   };
 }
 
