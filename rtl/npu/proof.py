@@ -50,7 +50,7 @@ def libraries(build: Path) -> list[tuple[str, int]]:
 def compare_programs(build: Path, kind: str, side: int, programs: int, seed: int, totals: Totals) -> None:
     for first in range(seed, seed + programs, CHUNK):
         count = min(CHUNK, seed + programs - first)
-        command = [build / "rtl" / "npu" / "npu_proof", "--rtl", build / "lib" / "tetrarch" / "rtl"]
+        command = [build / "bin" / "npu_proof", "--rtl", build / "lib" / "tetrarch" / "rtl"]
         command += ["--kind", kind, "--side", str(side), "--programs", str(count), "--seed", str(first)]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if done.stderr:

@@ -193,6 +193,8 @@ Status build(const RtlTools& tools, const Kernel& kernel, const std::string& ben
                                   "--no-timing",
                                   "--output-split",
                                   "0",
+                                  "--output-split-cfuncs",
+                                  "500",
                                   "--prefix",
                                   "Vkernel",
                                   "--mod-prefix",

@@ -1,1 +1,0 @@
-// Compiled for the sake of its precompiled header, mlir_pch.h.
