@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIGHT_HALF = ("tetrarch/base", "tetrarch/abi", "tetrarch/plan", "tetrarch/run", "tetrarch/devices")
+TIDY = ROOT / "build" / "lint"
 MAX_LINES = 700
 
 
@@ -53,7 +55,7 @@ def clang_tidy(fix: bool) -> bool:
     if not database.exists():
         print("clang-tidy: no build/compile_commands.json; run 'make build' first", file=sys.stderr)
         return False
-    built = database.read_text(encoding="utf-8")
+    built = write_tidy_database(database)
 
     def is_built(name: str) -> bool:
         return str(ROOT / name) in built and not name.endswith("_test.cpp")
@@ -63,17 +65,27 @@ def clang_tidy(fix: bool) -> bool:
         return all(list(workers.map(tidy_is_clean, sources)))
 
 
+def write_tidy_database(database: Path) -> set[str]:
+    """One command a file, where several targets compile it, and no precompiled header, all of which clang-tidy would
+    look at; returns the files."""
+    commands = {command["file"]: command for command in json.loads(database.read_text(encoding="utf-8"))}
+    for command in commands.values():
+        command["command"] = re.sub(r" -include-pch \S+", "", command["command"])
+    TIDY.mkdir(parents=True, exist_ok=True)
+    (TIDY / database.name).write_text(json.dumps(list(commands.values())), encoding="utf-8")
+    return set(commands)
+
+
 def tidy_is_clean(source: str) -> bool:
     """clang-tidy on one file; nothing to do when it was clean and no header or setting has changed since."""
     headers = [name for folder in LIGHT_HALF for name in tracked(f"{folder}/*.h", f"{folder}/*.def")]
     digest = hashlib.sha256()
     for name in (source, ".clang-tidy", *headers):
         digest.update((ROOT / name).read_bytes())
-    stamp = ROOT / "build" / "lint" / f"{source.replace('/', '.')}-{digest.hexdigest()[:16]}"
+    stamp = TIDY / f"{source.replace('/', '.')}-{digest.hexdigest()[:16]}"
     if not stamp.exists():
-        if not succeeds("clang-tidy-22", "-p", "build", "--quiet", "--warnings-as-errors=*", source):
+        if not succeeds("clang-tidy-22", "-p", str(TIDY), "--quiet", "--warnings-as-errors=*", source):
             return False
-        stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()
     return True
 
