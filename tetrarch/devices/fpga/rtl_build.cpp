@@ -177,6 +177,7 @@ Status build(const RtlTools& tools, const Kernel& kernel, const std::string& ben
   TET_RETURN_IF_ERROR(write(folder / "rtl_table.h", kRtlTableText));
   TET_RETURN_IF_ERROR(write(folder / "bench.cpp", bench));
   const std::string make = folder.string();
+  // Functions are split for the sake of the compiler, as cmake/Verilated.cmake says.
   TET_RETURN_IF_ERROR(runProgram("Verilator",
                                  {"/usr/bin/env",
                                   "VERILATOR_ROOT=" + tools.verilator_root,
